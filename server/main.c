@@ -1,0 +1,7 @@
+/* The entry: hands the command line to cli/. */
+#include <stdio.h>
+
+int main(void)
+{
+    return puts("gatehouse " GATEHOUSE_VERSION) < 0;
+}
