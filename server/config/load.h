@@ -1,0 +1,36 @@
+/* Inside this folder: a configuration under construction. */
+#ifndef GATEHOUSE_CONFIG_LOAD_H
+#define GATEHOUSE_CONFIG_LOAD_H
+
+#include "base/arena.h"
+#include "config/config.h"
+#include "config/table.h"
+
+enum { LIMIT_CONFIG_FILE = 1 << 20, LIMIT_SECRET_FILE = 64 << 10, LIMIT_RECORDS = 1000 };
+
+/* Places of records, for checks that come after reading: one line number a record. */
+struct config_places {
+    const char *file;
+    int64_t *receiver_lines;
+    int64_t *override_lines;
+    int64_t *token_lines;
+};
+
+/* Reads the YAML text into *cfg. `files` allows KEY_file twins to be read from disk. */
+bool config_read_yaml(const char *name, const char *text, size_t len, bool files,
+                      struct arena *arena, struct config *cfg, struct config_places *places,
+                      struct err *err) MUST_CHECK;
+
+/* Reads a secret's file: without its last newline; not empty; no control characters. */
+bool config_read_secret(const char *path, struct arena *arena, const char **ret,
+                        struct err *err) MUST_CHECK;
+
+/* A whole file under a ceiling. The caller frees *ret_text. */
+bool config_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len,
+                      struct err *err) MUST_CHECK;
+
+/* What no single value can show: combinations and formats. */
+bool config_check(const struct config *cfg, const struct config_places *places,
+                  struct err *err) MUST_CHECK;
+
+#endif

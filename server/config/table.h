@@ -1,0 +1,61 @@
+/* The option tables' shape: inside this folder only. */
+#ifndef GATEHOUSE_CONFIG_TABLE_H
+#define GATEHOUSE_CONFIG_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+enum option_type {
+    OPTION_TEXT,
+    OPTION_SECRET, /* text, with a KEY_file twin; never printed */
+    OPTION_PATH,   /* text; "~/" at the front is the home folder */
+    OPTION_ENUM,   /* one of the words in `words` */
+    OPTION_BOOL,
+    OPTION_COUNT,    /* integer */
+    OPTION_DURATION, /* int64_t ms; written 90s, 5m, 1h30m, 250ms, 7d */
+    OPTION_SIZE,     /* int64_t bytes; written 64MiB, 512KiB, 1GiB */
+    OPTION_PERCENT,  /* int64_t; written 200% */
+    OPTION_TEXTS,    /* NULL-ended list of texts; YAML list or comma list */
+    OPTION_RECORDS   /* list of mappings by the table `sub` */
+};
+
+struct option_table;
+
+struct option {
+    const char *key; /* "kubernetes.page_size"; in a sub-table "url" */
+    enum option_type type;
+    size_t offset;
+    size_t count_offset; /* OPTION_RECORDS: where the number of records goes */
+    int64_t min;
+    int64_t max;
+    const char *def;   /* as written in YAML; NULL = required (sub-tables) or empty */
+    const char *words; /* OPTION_ENUM: "a|b|c" */
+    const char *help;
+    bool reload; /* a reload applies it; else a restart is needed */
+    const struct option_table *sub;
+};
+
+struct option_table {
+    const struct option *options;
+    size_t n;
+    size_t size; /* of the struct */
+};
+
+extern const struct option_table config_table;
+
+const struct option *option_find(const struct option_table *table, const char *key);
+
+/* Reads one value in the option's notation into base+offset; texts go to the arena. Message without
+ * place. */
+bool option_set(const struct option *o, void *base, const char *text, struct arena *arena,
+                struct err *err) MUST_CHECK;
+/* Writes a NULL-ended list. items are copied. */
+void option_set_texts(const struct option *o, void *base, const char *const *items, size_t n,
+                      struct arena *arena);
+/* Sets every option of the table to its default. */
+void option_defaults(const struct option_table *table, void *base, struct arena *arena);
+
+#endif

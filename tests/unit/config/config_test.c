@@ -1,0 +1,151 @@
+/* The option table: what is taken, what is refused and where the message points. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+
+static const char good[] =
+    "listen: 127.0.0.1:9\n"
+    "kubernetes:\n  namespaces: [a, b]\n  verify_interval: 1h30m\n  protobuf: false\n"
+    "store: {cache: 8MiB}\n"
+    "alerts:\n  receivers:\n    - name: hook\n      url: http://127.0.0.1:1/\n"
+    "      secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n      timeout: 3s\n";
+
+static void given_a_file_when_parsed_then_every_type_lands(void **state)
+{
+    (void)state;
+    const struct config *c = NULL;
+    struct err err = {0};
+    assert_true(config_parse("f.yaml", good, strlen(good), &c, &err));
+    assert_string_equal(c->listen, "127.0.0.1:9");
+    assert_string_equal(c->namespaces[1], "b");
+    assert_null(c->namespaces[2]);
+    assert_int_equal(c->verify_interval_ms, 5400000);
+    assert_false(c->protobuf);
+    assert_int_equal(c->cache_bytes, 8 << 20);
+    assert_int_equal(c->n_receivers, 1);
+    assert_int_equal(c->receivers[0].timeout_ms, 3000);
+    assert_string_equal(c->receivers[0].format, "standard");
+    assert_int_equal(c->page_size, 500);
+    config_unref(c);
+}
+
+static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *message;
+    } bad[] = {
+        {"lisen: x\n", "f.yaml:1:1: lisen: there is no such option"},
+        {"store:\n  cach: 1MiB\n", "f.yaml:2:3: store.cach: there is no such option"},
+        {"store:\n  cache: 1MB\n",
+         "f.yaml:2:10: store.cache: \"1MB\" is not a size such as 512KiB, 64MiB or 1GiB"},
+        {"threads: 0\n", "f.yaml:1:10: threads: 0 is out of range: 1 to 64"},
+        {"threads: 1\nthreads: 2\n", "f.yaml:2:1: threads: stands here twice"},
+        {"kubernetes: [a]\n", "f.yaml:1:13: a mapping (key: value) is wanted here"},
+        {"db: {a: b}\n", "f.yaml:1:5: db: a single value is wanted here"},
+        {"a: b: c\n", "f.yaml:1:5: not YAML: mapping values are not allowed in this context"},
+        {"--- {}\n--- {}\n", "f.yaml:2:5: a second document; one is allowed"},
+        {"log_level: loud\n",
+         "f.yaml:1:12: log_level: \"loud\" is not one of error|warn|info|debug"},
+        {"alerts:\n  receivers:\n    - name: x\n", "f.yaml:3:7: url: is missing here"},
+        {"alerts:\n  receivers:\n    - name: x\n      url: http://h/\n",
+         "f.yaml:3: alerts.receivers: format standard is signed: secret or secret_file is missing"},
+        {"listen: 0.0.0.0:80\n", "listen: 0.0.0.0:80 is not a loopback address, so access.tokens "
+                                 "must name at least one token"},
+        {"pace: {slow_factor: 400%}\n",
+         "pace.stuck_factor (300%) must be above pace.slow_factor (400%)"},
+        {"http: {drain: 99999999999999999999h}\n",
+         "f.yaml:1:15: http.drain: \"99999999999999999999h\" is not a duration such as 250ms, 90s, "
+         "5m, 1h30m or 7d"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const struct config *c = NULL;
+        struct err err = {0};
+        assert_false(config_parse("f.yaml", bad[i].text, strlen(bad[i].text), &c, &err));
+        assert_string_equal(err.text, bad[i].message);
+        assert_int_equal(err.code, ERR_INPUT);
+    }
+}
+
+static const char *fake_env(const char *name)
+{
+    if (strcmp(name, "GATEHOUSE_KUBERNETES_PAGE_SIZE") == 0) {
+        return "7";
+    }
+    return strcmp(name, "GATEHOUSE_THREADS") == 0 ? "3" : NULL;
+}
+
+static void given_all_layers_when_loaded_then_flag_beats_environment_beats_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/gatehouse-config-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *f = fdopen(fd, "w");
+    assert_non_null(f);
+    assert_true(fputs("threads: 2\nkubernetes: {page_size: 5}\ndb: file.db\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    const struct config_flag flags[] = {{"threads", "4"}};
+    const struct config_input in = {path, flags, 1, fake_env};
+    const struct config *c = NULL;
+    struct err err = {0};
+    assert_true(config_load(&in, &c, &err));
+    assert_int_equal(c->threads, 4);
+    assert_int_equal(c->page_size, 7);
+    assert_string_equal(c->db, "file.db");
+    config_unref(c);
+    assert_int_equal(remove(path), 0);
+    assert_false(config_load(&in, &c, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void given_flag_names_when_looked_up_then_keys(void **state)
+{
+    (void)state;
+    assert_string_equal(config_flag_key("kubeconfig"), "kubernetes.kubeconfig");
+    assert_string_equal(config_flag_key("store-wal-limit"), "store.wal_limit");
+    assert_null(config_flag_key("nothing"));
+    assert_true(config_flag_is_bool("kubernetes.protobuf"));
+}
+
+static void
+given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults(void **state)
+{
+    (void)state;
+    AUTO(buf) b = BUF_INIT(1 << 20);
+    config_example(&b);
+    const struct config *c = NULL;
+    struct err err = {0};
+    assert_true(config_parse("example", b.data, b.len, &c, &err));
+    assert_int_equal(c->stuck_factor_percent, 300);
+    config_unref(c);
+    FILE *f = fopen(SOURCE_DIR "/config/example.yaml", "r");
+    assert_non_null(f);
+    AUTO_FREE char *text = calloc(1, 1 << 20);
+    assert_non_null(text);
+    size_t n = fread(text, 1, (1 << 20) - 1, f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(n, b.len);
+    assert_string_equal(text, b.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(given_a_file_when_parsed_then_every_type_lands),
+        cmocka_unit_test(given_bad_files_when_parsed_then_the_place_is_named),
+        cmocka_unit_test(given_all_layers_when_loaded_then_flag_beats_environment_beats_file),
+        cmocka_unit_test(given_flag_names_when_looked_up_then_keys),
+        cmocka_unit_test(
+            given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
