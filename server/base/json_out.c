@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 static void before_value(struct json_out *j)
 {
@@ -36,29 +37,6 @@ void json_key(struct json_out *j, const char *key)
     j->comma = false;
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 when invalid (RFC 3629: no surrogates, no overlong
- * forms). */
-static size_t utf8_len(const unsigned char *p, size_t room)
-{
-    unsigned char c = p[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : (c & 0xf0) == 0xe0    ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n == 0 || n > room) {
-        return 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
-               (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f);
-    return bad ? 0 : n;
-}
-
 static bool plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
@@ -78,7 +56,7 @@ static size_t escape_one(struct buf *b, const unsigned char *p, size_t room)
         (void)buf_addf(b, "\\u%04x", *p);
         return 1;
     }
-    size_t n = utf8_len(p, room);
+    size_t n = utf8_length(p, room);
     if (n == 0) {
         (void)buf_addz(b, "\\ufffd");
         return 1;
@@ -114,7 +92,7 @@ void json_strn(struct json_out *j, const char *text, size_t len)
 void json_str(struct json_out *j, const char *text)
 {
     if (text == NULL) {
-        json_null(j);
+        json_nil(j);
     } else {
         json_strn(j, text, strlen(text));
     }
@@ -129,7 +107,7 @@ void json_int(struct json_out *j, int64_t n)
 void json_num(struct json_out *j, double n)
 {
     if (!isfinite(n)) {
-        json_null(j);
+        json_nil(j);
         return;
     }
     before_value(j);
@@ -151,7 +129,7 @@ void json_bool(struct json_out *j, bool v)
     (void)buf_addz(j->buf, v ? "true" : "false");
 }
 
-void json_null(struct json_out *j)
+void json_nil(struct json_out *j)
 {
     before_value(j);
     (void)buf_addz(j->buf, "null");

@@ -29,7 +29,7 @@ void json_int(struct json_out *j, int64_t n);
 void json_num(struct json_out *j,
               double n); /* up to three decimals, no exponent; not finite = null */
 void json_bool(struct json_out *j, bool v);
-void json_null(struct json_out *j);
+void json_nil(struct json_out *j);
 void json_raw(struct json_out *j, const char *text); /* a value that is JSON already */
 void json_time(struct json_out *j, int64_t unix_ms); /* RFC 3339, null for 0 */
 

@@ -22,7 +22,8 @@ enum field_type {
                     JSON RFC 3339) */
     FIELD_IOS,   /* const char *: IntOrString as text ("80", "http", "25%") */
     FIELD_KVS,   /* struct kvs: map<string,string>, kept in key order */
-    FIELD_STRS,  /* struct strs: repeated string */
+    FIELD_STRS,  /* struct strs: repeated string; with `map_of`: repeated message of one string (its
+                    JSON key; its  protobuf number stands in `absent`) */
     FIELD_MSG,   /* nested message whose fields (sub) land in the same struct */
     FIELD_LIST,  /* repeated message: array of sub->size structs */
     FIELD_COUNT, /* int64_t: how many items a repeated field has, or 1 for a present message;
@@ -56,7 +57,7 @@ struct list {
 struct field_table;
 
 struct field {
-    const char *json; /* JSON key */
+    const char *json; /* JSON key; NULL = protobuf nests a message here that JSON has inlined */
     uint32_t pb;      /* protobuf field number; 0 = JSON only */
     enum field_type type;
     uint32_t offset;               /* in the record struct (unused by FIELD_MSG) */
@@ -71,6 +72,9 @@ struct field_table {
     uint32_t size; /* bytes of the record struct the offsets refer to */
     uint32_t n;
     const struct field *fields;
+    /* Tables of the same struct whose fields this kind lacks: cleared too. NULL-ended; NULL = none.
+     */
+    const struct field_table *const *also;
 };
 
 /* Value for a key, or NULL when the map does not have it. Borrowed. */

@@ -163,11 +163,15 @@ struct ingress_backend {
     int64_t port;
     const char *port_name;
 };
+struct ingress_rule {
+    struct list backends; /* struct ingress_backend: one a path */
+};
 struct kube_ingress {
     struct meta meta;
     const char *class_name;
-    struct list backends; /* struct ingress_backend: default backend and rule paths, flattened */
-    struct list ingress;  /* struct lb_ingress */
+    const char *default_service; /* spec.defaultBackend.service.name */
+    struct list rules;           /* struct ingress_rule */
+    struct list ingress;         /* struct lb_ingress */
 };
 
 struct kube_binding {

@@ -22,7 +22,7 @@ static void given_odd_bytes_when_written_then_valid_json(void **state)
     json_open(&j, '[');
     json_num(&j, 1.5);
     json_num(&j, 2.0);
-    json_null(&j);
+    json_nil(&j);
     json_close(&j, ']');
     json_close(&j, '}');
     assert_string_equal(

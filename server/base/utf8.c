@@ -1,0 +1,69 @@
+/* UTF-8 checking and repair (see utf8.h). */
+#include "base/utf8.h"
+
+#include <string.h>
+
+size_t utf8_length(const unsigned char *p, size_t room)
+{
+    unsigned char c = p[0];
+    size_t n = 0;
+    if (c < 0x80) {
+        return 1;
+    }
+    if (c >= 0xc2 && c < 0xe0) {
+        n = 2;
+    } else if ((c & 0xf0) == 0xe0) {
+        n = 3;
+    } else if (c >= 0xf0 && c < 0xf5) {
+        n = 4;
+    }
+    if (n == 0 || n > room) {
+        return 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+               (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f);
+    return bad ? 0 : n;
+}
+
+static size_t valid_prefix(const unsigned char *p, size_t len)
+{
+    size_t i = 0;
+    while (i < len) {
+        size_t n = p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
+        if (n == 0) {
+            break;
+        }
+        i += n;
+    }
+    return i;
+}
+
+const char *utf8_clean(struct arena *a, const char *data, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    size_t good = len != 0 ? valid_prefix(p, len) : 0;
+    if (good == len) {
+        return arena_strndup(a, data, len);
+    }
+    char *out = arena_alloc(a, good + (len - good) * 3 + 1);
+    memcpy(out, data, good);
+    size_t n = good;
+    for (size_t i = good; i < len;) {
+        size_t run = valid_prefix(p + i, len - i);
+        memcpy(out + n, p + i, run);
+        n += run;
+        i += run;
+        if (i < len) {
+            memcpy(out + n, "\xef\xbf\xbd", 3);
+            n += 3;
+            i++;
+        }
+    }
+    out[n] = '\0';
+    return out;
+}

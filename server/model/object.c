@@ -1,0 +1,98 @@
+/* Small questions to records: owner, condition, selectors (see object.h and field.h). */
+#include "model/object.h"
+
+#include <string.h>
+
+const char *kvs_get(const struct kvs *kvs, const char *key)
+{
+    for (uint32_t i = 0; i < kvs->n; i++) {
+        if (strcmp(kvs->items[i].key, key) == 0) {
+            return kvs->items[i].value;
+        }
+    }
+    return NULL;
+}
+
+const struct owner *meta_controller(const struct meta *meta)
+{
+    for (uint32_t i = 0; i < meta->owners.n; i++) {
+        const struct owner *o = LIST_AT(struct owner, meta->owners, i);
+        if (o->controller == 1) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+const struct condition *condition_get(const struct list *conditions, const char *type)
+{
+    const struct condition *found = NULL;
+    for (uint32_t i = 0; i < conditions->n; i++) {
+        const struct condition *c = LIST_AT(struct condition, *conditions, i);
+        if (strcmp(c->type, type) == 0) {
+            found = c;
+        }
+    }
+    return found;
+}
+
+bool condition_true(const struct list *conditions, const char *type)
+{
+    const struct condition *c = condition_get(conditions, type);
+    return c != NULL && strcmp(c->status, "True") == 0;
+}
+
+static bool strs_has(const struct strs *s, const char *value)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (strcmp(s->items[i], value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* metav1.LabelSelectorRequirement: NotIn also matches when the key is absent. */
+static bool term_match(const struct selector_term *t, const struct kvs *labels)
+{
+    const char *value = kvs_get(labels, t->key);
+    if (strcmp(t->op, "In") == 0) {
+        return value != NULL && strs_has(&t->values, value);
+    }
+    if (strcmp(t->op, "NotIn") == 0) {
+        return value == NULL || !strs_has(&t->values, value);
+    }
+    if (strcmp(t->op, "Exists") == 0) {
+        return value != NULL;
+    }
+    return strcmp(t->op, "DoesNotExist") == 0 && value == NULL;
+}
+
+static bool all_pairs(const struct kvs *want, const struct kvs *labels)
+{
+    for (uint32_t i = 0; i < want->n; i++) {
+        const char *value = kvs_get(labels, want->items[i].key);
+        if (value == NULL || strcmp(value, want->items[i].value) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool selector_match(const struct selector *sel, const struct kvs *labels)
+{
+    if (sel->present == 0 || !all_pairs(&sel->labels, labels)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < sel->terms.n; i++) {
+        if (!term_match(LIST_AT(struct selector_term, sel->terms, i), labels)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool kvs_subset(const struct kvs *want, const struct kvs *labels)
+{
+    return want->n != 0 && all_pairs(want, labels);
+}

@@ -1,0 +1,290 @@
+/*
+ * The protobuf reader: walks the wire format once, keeps the fields that the table names and skips
+ * the rest by length. Each length is checked against the bytes that are there; nesting is bounded.
+ * Fields of another wire type than the table expects are skipped: an unknown future encoding must
+ * not break the object.
+ */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "source/read.h"
+
+enum { PB_LIST_MAX = 100000 };
+
+struct walk {
+    struct arena *arena;
+    bool bad;
+};
+
+static bool varint(struct pb *in, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64 && in->p < in->end; shift += 7) {
+        unsigned char c = *in->p++;
+        v |= (uint64_t)(c & 0x7f) << shift;
+        if ((c & 0x80) == 0) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fixed(struct pb *in, size_t n, uint64_t *ret)
+{
+    if ((size_t)(in->end - in->p) < n) {
+        return false;
+    }
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        v |= (uint64_t)in->p[i] << (8 * i);
+    }
+    in->p += n;
+    *ret = v;
+    return true;
+}
+
+bool pb_next(struct pb *in, struct pb_item *ret, bool *ret_bad)
+{
+    uint64_t tag = 0;
+    *ret_bad = false;
+    if (in->p >= in->end) {
+        return false;
+    }
+    *ret_bad = true;
+    if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) {
+        return false;
+    }
+    *ret = (struct pb_item){.number = (uint32_t)(tag >> 3), .wire = (unsigned)(tag & 7)};
+    bool ok = false;
+    if (ret->wire == 0) {
+        ok = varint(in, &ret->value);
+    } else if (ret->wire == 1 || ret->wire == 5) {
+        ok = fixed(in, ret->wire == 1 ? 8 : 4, &ret->value);
+    } else if (ret->wire == 2) {
+        uint64_t len = 0;
+        ok = varint(in, &len) && len <= (uint64_t)(in->end - in->p);
+        if (ok) {
+            ret->bytes = (struct pb){in->p, in->p + len};
+            in->p += len;
+        }
+    }
+    *ret_bad = !ok;
+    return ok;
+}
+
+static const char *text_of(struct walk *w, struct pb b)
+{
+    return utf8_clean(w->arena, (const char *)b.p, (size_t)(b.end - b.p));
+}
+
+/* The value of field `number` of a message of scalars; the last one wins. false when it is missing.
+ */
+static bool inner(struct walk *w, struct pb in, uint32_t number, struct pb_item *ret)
+{
+    bool found = false;
+    struct pb_item item;
+    while (pb_next(&in, &item, &w->bad)) {
+        if (item.number == number) {
+            *ret = item;
+            found = true;
+        }
+    }
+    return found && !w->bad;
+}
+
+/* metav1.Time {1: seconds, 2: nanos}; an empty message is no time. */
+static int64_t time_of(struct walk *w, struct pb in)
+{
+    struct pb_item s = {0};
+    struct pb_item ns = {0};
+    if (!inner(w, in, 1, &s)) {
+        return 0;
+    }
+    (void)inner(w, in, 2, &ns); /* absent nanos are zero */
+    int64_t seconds = (int64_t)s.value;
+    if (seconds <= 0 || seconds > INT64_C(253402300799)) { /* year 9999 */
+        return 0;
+    }
+    return seconds * 1000 + (int64_t)(ns.value % 1000000000u) / 1000000;
+}
+
+/* IntOrString {1: type, 2: int, 3: string}. */
+static const char *ios_of(struct walk *w, struct pb in)
+{
+    struct pb_item type = {0};
+    struct pb_item value = {0};
+    (void)inner(w, in, 1, &type); /* absent type is 0, an int */
+    if (type.value == 0) {
+        (void)inner(w, in, 2, &value); /* absent is 0 */
+        return arena_printf(w->arena, "%d", (int)(int32_t)value.value);
+    }
+    return inner(w, in, 3, &value) && value.wire == 2 ? text_of(w, value.bytes) : "";
+}
+
+/* Grows a list in the arena by doubling; old halves stay behind, the arena goes as a whole. */
+static void *list_push(struct walk *w, const void *items, uint32_t n, size_t size)
+{
+    bool full = n == 0 || (n & (n - 1)) == 0;
+    char *base = (char *)(uintptr_t)items;
+    if (full) {
+        base = arena_alloc(w->arena, (size_t)(n == 0 ? 1 : n * 2) * size);
+        if (n != 0) {
+            memcpy(base, items, (size_t)n * size);
+        }
+    }
+    return base;
+}
+
+static void add_pair(struct walk *w, const struct field *f, struct kvs *kvs, struct pb in)
+{
+    struct pb_item key = {0};
+    struct pb_item value = {0};
+    if (!inner(w, in, 1, &key) || key.wire != 2 || kvs->n >= PB_LIST_MAX) {
+        return;
+    }
+    const char *name = text_of(w, key.bytes);
+    if (!read_keep(f, name)) {
+        return;
+    }
+    const char *text = inner(w, in, 2, &value) && value.wire == 2 ? text_of(w, value.bytes) : "";
+    struct kv *items = list_push(w, kvs->items, kvs->n, sizeof *items);
+    items[kvs->n] = (struct kv){name, text};
+    kvs->items = items;
+    kvs->n++;
+}
+
+static void add_string(struct walk *w, const struct field *f, struct strs *strs, struct pb in)
+{
+    struct pb_item value = {0};
+    if (f->map_of != NULL) { /* a message of one string */
+        if (!inner(w, in, (uint32_t)f->absent, &value) || value.wire != 2) {
+            return;
+        }
+        in = value.bytes;
+    }
+    if (strs->n >= PB_LIST_MAX) {
+        return;
+    }
+    const char **items = list_push(w, strs->items, strs->n, sizeof *items);
+    items[strs->n] = text_of(w, in);
+    strs->items = items;
+    strs->n++;
+}
+
+static void fields_of(struct walk *w, const struct field_table *table, struct pb in, void *record,
+                      int depth);
+
+static void add_record(struct walk *w, const struct field *f, struct list *list, struct pb in,
+                       int depth)
+{
+    if (list->n >= PB_LIST_MAX) {
+        return;
+    }
+    char *items = list_push(w, list->items, list->n, f->sub->size);
+    void *item = items + (size_t)list->n * f->sub->size;
+    record_clear(f->sub, item);
+    fields_of(w, f->sub, in, item, depth + 1);
+    *list = (struct list){items, list->n + 1};
+}
+
+static void bytes_field(struct walk *w, const struct field *f, struct pb in, void *record,
+                        int depth)
+{
+    void *p = (char *)record + f->offset;
+    switch (f->type) {
+    case FIELD_STR:
+    case FIELD_NUMSTR:
+        *(const char **)p = text_of(w, in);
+        break;
+    case FIELD_TIME:
+        *(int64_t *)p = time_of(w, in);
+        break;
+    case FIELD_IOS:
+        *(const char **)p = ios_of(w, in);
+        break;
+    case FIELD_KVS:
+        add_pair(w, f, p, in);
+        break;
+    case FIELD_STRS:
+        add_string(w, f, p, in);
+        break;
+    case FIELD_MSG:
+        fields_of(w, f->sub, in, record, depth + 1);
+        break;
+    case FIELD_LIST:
+        add_record(w, f, p, in, depth);
+        break;
+    case FIELD_COUNT:
+        *(int64_t *)p += 1;
+        break;
+    case FIELD_INT:
+    case FIELD_BOOL:
+        break; /* not a number on the wire: skipped */
+    }
+}
+
+static void number_field(struct walk *w, const struct field *f, uint64_t v, void *record)
+{
+    void *p = (char *)record + f->offset;
+    if (f->type == FIELD_INT) {
+        *(int64_t *)p = (int64_t)v;
+    } else if (f->type == FIELD_BOOL) {
+        *(int64_t *)p = v != 0;
+    } else if (f->type == FIELD_NUMSTR) {
+        *(const char **)p = v == 0 ? "" : arena_printf(w->arena, "%lld", (long long)v);
+    }
+}
+
+static void fields_of(struct walk *w, const struct field_table *table, struct pb in, void *record,
+                      int depth)
+{
+    struct pb_item item;
+    if (depth > LIMIT_OBJECT_DEPTH) {
+        w->bad = true;
+        return;
+    }
+    bool bad = false;
+    while (!w->bad && pb_next(&in, &item, &bad)) {
+        for (uint32_t i = 0; i < table->n; i++) {
+            const struct field *f = &table->fields[i];
+            if (f->pb != item.number) {
+                continue;
+            }
+            if (item.wire == 2) {
+                bytes_field(w, f, item.bytes, record, depth);
+            } else if (item.wire == 0) {
+                number_field(w, f, item.value, record);
+            }
+        }
+    }
+    w->bad = w->bad || bad;
+    for (uint32_t i = 0; i < table->n; i++) {
+        if (table->fields[i].type == FIELD_KVS) {
+            struct kvs *kvs = (struct kvs *)(void *)((char *)record + table->fields[i].offset);
+            read_sort_kvs((struct kv *)(uintptr_t)kvs->items, kvs->n);
+        }
+    }
+}
+
+bool pb_read_table(const struct field_table *table, const void *data, size_t len,
+                   struct arena *arena, void *ret_record, struct err *err)
+{
+    struct walk w = {arena, false};
+    record_clear(table, ret_record);
+    fields_of(&w, table, pb_of(data, len), ret_record, 0);
+    if (w.bad) {
+        return err_set(err, ERR_INPUT, "%s: damaged protobuf", table->name);
+    }
+    return true;
+}
+
+bool pb_read_object(enum kind kind, const void *data, size_t len, struct arena *arena,
+                    void *ret_record, struct err *err)
+{
+    if (!pb_read_table(kind_info(kind)->table, data, len, arena, ret_record, err)) {
+        return false;
+    }
+    ((struct meta *)ret_record)->kind = kind;
+    return true;
+}
