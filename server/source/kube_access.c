@@ -1,6 +1,6 @@
 /*
- * kubeconfig as client-go merges it, and the in-cluster account. libyaml documents are walked by small getters; every
- * complaint names the file and, where there is one, the line.
+ * kubeconfig as client-go merges it, and the in-cluster account. libyaml documents are walked by
+ * small getters; every complaint names the file and, where there is one, the line.
  */
 #include "source/kube_access.h"
 
@@ -44,7 +44,8 @@ struct reading {
 
 static bool complain(struct reading *r, const yaml_node_t *node, const char *what)
 {
-    return err_set(r->err, ERR_INPUT, "%s:%zu: %s", r->path, node != NULL ? node->start_mark.line + 1 : 1, what);
+    return err_set(r->err, ERR_INPUT, "%s:%zu: %s", r->path,
+                   node != NULL ? node->start_mark.line + 1 : 1, what);
 }
 
 static const yaml_node_t *get(struct reading *r, const yaml_node_t *map, const char *key)
@@ -52,7 +53,8 @@ static const yaml_node_t *get(struct reading *r, const yaml_node_t *map, const c
     if (map == NULL || map->type != YAML_MAPPING_NODE) {
         return NULL;
     }
-    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
         const yaml_node_t *k = yaml_document_get_node(r->doc, p->key);
         if (k->type == YAML_SCALAR_NODE && strcmp((const char *)k->data.scalar.value, key) == 0) {
             return yaml_document_get_node(r->doc, p->value);
@@ -69,7 +71,8 @@ static const char *text(struct reading *r, const yaml_node_t *map, const char *k
     }
     const char *v = (const char *)node->data.scalar.value;
     bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    return plain && (strcmp(v, "null") == 0 || strcmp(v, "~") == 0) ? "" : arena_strdup(r->kc->arena, v);
+    return plain && (strcmp(v, "null") == 0 || strcmp(v, "~") == 0) ? ""
+                                                                    : arena_strdup(r->kc->arena, v);
 }
 
 static const char *file_of(struct reading *r, const yaml_node_t *map, const char *key)
@@ -111,7 +114,8 @@ static struct strs list_of(struct reading *r, const yaml_node_t *node)
     size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     const char **items = arena_array(r->kc->arena, const char *, n);
     for (size_t i = 0; i < n; i++) {
-        const yaml_node_t *item = yaml_document_get_node(r->doc, node->data.sequence.items.start[i]);
+        const yaml_node_t *item =
+            yaml_document_get_node(r->doc, node->data.sequence.items.start[i]);
         if (item->type == YAML_SCALAR_NODE) {
             items[s.n++] = arena_strdup(r->kc->arena, (const char *)item->data.scalar.value);
         }
@@ -138,14 +142,16 @@ static bool read_exec(struct reading *r, const yaml_node_t *map, struct kube_exe
     e->args = list_of(r, get(r, map, "args"));
     const char *slash = strrchr(r->path, '/');
     if (strchr(e->command, '/') != NULL && e->command[0] != '/' && slash != NULL) {
-        e->command = arena_printf(r->kc->arena, "%.*s/%s", (int)(slash - r->path), r->path, e->command);
+        e->command =
+            arena_printf(r->kc->arena, "%.*s/%s", (int)(slash - r->path), r->path, e->command);
     }
     const yaml_node_t *env = get(r, map, "env");
     if (env != NULL && env->type == YAML_SEQUENCE_NODE) {
         size_t n = (size_t)(env->data.sequence.items.top - env->data.sequence.items.start);
         struct kv *items = arena_array(r->kc->arena, struct kv, n);
         for (size_t i = 0; i < n; i++) {
-            const yaml_node_t *item = yaml_document_get_node(r->doc, env->data.sequence.items.start[i]);
+            const yaml_node_t *item =
+                yaml_document_get_node(r->doc, env->data.sequence.items.start[i]);
             items[i] = (struct kv){text(r, item, "name"), text(r, item, "value")};
         }
         e->env = (struct kvs){items, (uint32_t)n};
@@ -172,7 +178,8 @@ static bool read_user(struct reading *r, const yaml_node_t *map, struct item *it
     if (provider != NULL && provider->type == YAML_MAPPING_NODE) {
         return complain(r, provider, "auth-provider was removed from Kubernetes; use exec");
     }
-    return read_exec(r, get(r, map, "exec"), &a->exec) && pem_data(r, map, "client-certificate-data", &a->cert_pem) &&
+    return read_exec(r, get(r, map, "exec"), &a->exec) &&
+           pem_data(r, map, "client-certificate-data", &a->cert_pem) &&
            pem_data(r, map, "client-key-data", &a->key_pem);
 }
 
@@ -222,7 +229,8 @@ static bool read_document(struct reading *r, const yaml_node_t *root)
         if (list == NULL || list->type != YAML_SEQUENCE_NODE) {
             continue;
         }
-        for (yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++) {
+        for (yaml_node_item_t *i = list->data.sequence.items.start;
+             i < list->data.sequence.items.top; i++) {
             if (!read_item(r, sections[s], yaml_document_get_node(r->doc, *i))) {
                 return false;
             }
@@ -244,7 +252,8 @@ struct kubeconfig *kubeconfig_new(struct arena *arena)
     return kc;
 }
 
-bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text_in, size_t len, struct err *err)
+bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text_in, size_t len,
+                    struct err *err)
 {
     yaml_parser_t parser;
     yaml_document_t doc;
@@ -286,21 +295,25 @@ static const char *or_empty(const char *s)
 
 static void fill_absent(struct kube_access *a)
 {
-    const char **all[] = {&a->context,   &a->server,   &a->ca_pem,    &a->ca_file,      &a->tls_server_name,
-                          &a->proxy_url, &a->cert_pem, &a->key_pem,   &a->cert_file,    &a->key_file,
-                          &a->token,     &a->token_file, &a->username, &a->password,    &a->exec.command,
-                          &a->exec.api_version, &a->as_user, &a->as_uid};
+    const char **all[] = {&a->context,          &a->server,          &a->ca_pem,
+                          &a->ca_file,          &a->tls_server_name, &a->proxy_url,
+                          &a->cert_pem,         &a->key_pem,         &a->cert_file,
+                          &a->key_file,         &a->token,           &a->token_file,
+                          &a->username,         &a->password,        &a->exec.command,
+                          &a->exec.api_version, &a->as_user,         &a->as_uid};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         *all[i] = or_empty(*all[i]);
     }
 }
 
-bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct kube_access *ret, struct err *err)
+bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct kube_access *ret,
+                        struct err *err)
 {
     const char *name = context != NULL && context[0] != '\0' ? context : kc->current;
     const struct item *c = find(kc, "contexts", name);
     if (name[0] == '\0') {
-        return err_set(err, ERR_INPUT, "%s: no current-context, and no context was named", kc->first_path);
+        return err_set(err, ERR_INPUT, "%s: no current-context, and no context was named",
+                       kc->first_path);
     }
     if (c == NULL) {
         return err_set(err, ERR_INPUT, "%s: there is no context \"%.100s\"", kc->first_path, name);
@@ -308,11 +321,12 @@ bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct
     const struct item *cluster = find(kc, "clusters", c->cluster);
     const struct item *user = find(kc, "users", c->user);
     if (cluster == NULL || cluster->access.server[0] == '\0') {
-        return err_set(err, ERR_INPUT, "%s: context \"%.80s\": cluster \"%.80s\" has no server", kc->first_path, name,
-                       c->cluster);
+        return err_set(err, ERR_INPUT, "%s: context \"%.80s\": cluster \"%.80s\" has no server",
+                       kc->first_path, name, c->cluster);
     }
     if (user == NULL && c->user[0] != '\0') {
-        return err_set(err, ERR_INPUT, "%s: context \"%.80s\": there is no user \"%.80s\"", kc->first_path, name, c->user);
+        return err_set(err, ERR_INPUT, "%s: context \"%.80s\": there is no user \"%.80s\"",
+                       kc->first_path, name, c->user);
     }
     struct kube_access a = user != NULL ? user->access : (struct kube_access){0};
     a.context = name;
@@ -331,11 +345,13 @@ bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct
     return true;
 }
 
-static bool slurp(const char *path, struct arena *arena, const char **ret, size_t *ret_len, struct err *err)
+static bool slurp(const char *path, struct arena *arena, const char **ret, size_t *ret_len,
+                  struct err *err)
 {
     FILE *f = fopen(path, "re");
     if (f == NULL) {
-        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%s: %s", path, strerror(errno));
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INPUT, "%s: %s", path,
+                       strerror(errno));
     }
     AUTO(buf) b = BUF_INIT(KUBECONFIG_LIMIT);
     char chunk[8192];
@@ -346,7 +362,8 @@ static bool slurp(const char *path, struct arena *arena, const char **ret, size_
     int saved = errno;
     (void)fclose(f);
     if (failed || b.overflow) {
-        return err_set(err, ERR_INPUT, "%s: %s", path, failed ? strerror(saved) : "larger than 4 MiB");
+        return err_set(err, ERR_INPUT, "%s: %s", path,
+                       failed ? strerror(saved) : "larger than 4 MiB");
     }
     *ret = arena_strndup(arena, buf_str(&b), b.len);
     *ret_len = b.len;
@@ -386,9 +403,10 @@ static bool in_cluster(struct arena *arena, struct kube_access *ret, struct err 
     const char *host = getenv("KUBERNETES_SERVICE_HOST");
     const char *port = getenv("KUBERNETES_SERVICE_PORT");
     if (host == NULL || port == NULL) {
-        return err_set(err, ERR_NOT_FOUND,
-                       "no cluster to watch: no kubeconfig was given or found, and this is not a pod "
-                       "(KUBERNETES_SERVICE_HOST is not set)");
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "no cluster to watch: no kubeconfig was given or found, and this is not a pod "
+            "(KUBERNETES_SERVICE_HOST is not set)");
     }
     bool v6 = strchr(host, ':') != NULL;
     struct kube_access a = {.context = "in-cluster"};
@@ -400,8 +418,8 @@ static bool in_cluster(struct arena *arena, struct kube_access *ret, struct err 
     return true;
 }
 
-bool kube_access_load(const char *paths, const char *context, struct arena *arena, struct kube_access *ret,
-                      struct err *err)
+bool kube_access_load(const char *paths, const char *context, struct arena *arena,
+                      struct kube_access *ret, struct err *err)
 {
     bool given = paths != NULL && paths[0] != '\0';
     const char *env = getenv("KUBECONFIG");

@@ -1,6 +1,6 @@
 /*
- * How to reach an API server and as whom: from kubeconfig files or from the account that Kubernetes mounts into a pod.
- * Reading is pure on bytes where it can be; only kube_access_load touches files.
+ * How to reach an API server and as whom: from kubeconfig files or from the account that Kubernetes
+ * mounts into a pod. Reading is pure on bytes where it can be; only kube_access_load touches files.
  */
 #ifndef GATEHOUSE_SOURCE_KUBE_ACCESS_H
 #define GATEHOUSE_SOURCE_KUBE_ACCESS_H
@@ -42,11 +42,12 @@ struct kube_access {
     struct strs as_groups;
 };
 
-/* paths: a colon-separated list as in $KUBECONFIG; NULL = $KUBECONFIG, ~/.kube/config, then the in-cluster account.
- * The first file to name a thing wins; relative paths resolve against their file's folder. ERR_INPUT with the place,
- * ERR_NOT_FOUND when there is nothing to use. Everything lands in the arena. */
-bool kube_access_load(const char *paths, const char *context, struct arena *arena, struct kube_access *ret,
-                      struct err *err) MUST_CHECK;
+/* paths: a colon-separated list as in $KUBECONFIG; NULL = $KUBECONFIG, ~/.kube/config, then the
+ * in-cluster account. The first file to name a thing wins; relative paths resolve against their
+ * file's folder. ERR_INPUT with the place, ERR_NOT_FOUND when there is nothing to use. Everything
+ * lands in the arena. */
+bool kube_access_load(const char *paths, const char *context, struct arena *arena,
+                      struct kube_access *ret, struct err *err) MUST_CHECK;
 
 /* One kubeconfig's text merged behind what *doc already holds. For tests and the fuzzer. */
 struct kubeconfig;
@@ -56,7 +57,8 @@ bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text, s
 bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct kube_access *ret,
                         struct err *err) MUST_CHECK;
 
-/* Runs the exec plugin: at most 30 s, at most 1 MiB of output, no shell. *ret_token, *ret_cert, *ret_key land in the arena
+/* Runs the exec plugin: at most 30 s, at most 1 MiB of output, no shell. *ret_token, *ret_cert,
+ * *ret_key land in the arena
  * ("" when not given); *ret_expires 0 = never. Blocks the caller. */
 bool kube_exec_run(const struct kube_exec *exec, struct arena *arena, const char **ret_token,
                    const char **ret_cert, const char **ret_key, int64_t *ret_expires,

@@ -1,6 +1,7 @@
 /*
- * Transfers to the API server (see kube_client.h). The write callback hands bytes on as they come; a handler that cannot
- * take them pauses the transfer, and TCP holds the server back: nothing is buffered without a ceiling.
+ * Transfers to the API server (see kube_client.h). The write callback hands bytes on as they come;
+ * a handler that cannot take them pauses the transfer, and TCP holds the server back: nothing is
+ * buffered without a ceiling.
  */
 #include "source/kube_client.h"
 
@@ -23,7 +24,7 @@ struct kube_client {
     struct kube_access *access;
     struct arena *arena;
     struct kube_call *calls;
-    char *token;         /* of the file or the plugin */
+    char *token; /* of the file or the plugin */
     char *exec_cert;
     char *exec_key;
     int64_t token_read_ms;
@@ -111,7 +112,8 @@ static bool read_token_file(struct kube_client *c, struct err *err)
         if (c->token != NULL) {
             return true; /* keep the old one: it lives on until it expires */
         }
-        return err_set(err, ERR_DENIED, "token file %s cannot be read or is empty", c->access->token_file);
+        return err_set(err, ERR_DENIED, "token file %s cannot be read or is empty",
+                       c->access->token_file);
     }
     free(c->token);
     c->token = text;
@@ -121,7 +123,8 @@ static bool read_token_file(struct kube_client *c, struct err *err)
 
 static bool run_plugin(struct kube_client *c, struct err *err)
 {
-    bool fresh = c->exec_done && (c->exec_expires == 0 || clock_unix_ms() < c->exec_expires - EXEC_MARGIN_MS);
+    bool fresh = c->exec_done &&
+                 (c->exec_expires == 0 || clock_unix_ms() < c->exec_expires - EXEC_MARGIN_MS);
     if (fresh) {
         return true;
     }
@@ -213,7 +216,8 @@ static size_t on_write(char *data, size_t size, size_t n, void *arg)
     }
     if (!is_success(call)) {
         size_t room = call->error_body.limit - call->error_body.len;
-        (void)buf_add(&call->error_body, data, len < room ? len : room); /* the rest does not matter */
+        (void)buf_add(&call->error_body, data,
+                      len < room ? len : room); /* the rest does not matter */
         return len;
     }
     if (call->gzip) {
@@ -223,7 +227,8 @@ static size_t on_write(char *data, size_t size, size_t n, void *arg)
     return deliver(call, data, len);
 }
 
-static bool header_is(const char *line, size_t len, const char *name, const char **ret_value, size_t *ret_len)
+static bool header_is(const char *line, size_t len, const char *name, const char **ret_value,
+                      size_t *ret_len)
 {
     size_t n = strlen(name);
     if (len <= n || strncasecmp(line, name, n) != 0) {
@@ -312,14 +317,15 @@ static void add_header(struct kube_call *call, const char *fmt, const char *valu
     call->headers = curl_slist_append(call->headers, buf_str(&b));
 }
 
-static void set_headers(struct kube_client *c, struct kube_call *call, const struct kube_call_options *opt)
+static void set_headers(struct kube_client *c, struct kube_call *call,
+                        const struct kube_call_options *opt)
 {
     const struct kube_access *a = c->access;
     const char *accept = opt->accept;
     if (accept == NULL) {
         accept = !opt->protobuf ? "application/json"
-                 : opt->stream  ? "application/vnd.kubernetes.protobuf;stream=watch,application/json"
-                                : "application/vnd.kubernetes.protobuf,application/json";
+                 : opt->stream ? "application/vnd.kubernetes.protobuf;stream=watch,application/json"
+                               : "application/vnd.kubernetes.protobuf,application/json";
     }
     add_header(call, "Accept: ", accept);
     const char *token = c->token != NULL && c->token[0] != '\0' ? c->token : a->token;
@@ -344,7 +350,8 @@ static void set_headers(struct kube_client *c, struct kube_call *call, const str
 }
 
 /* tls-server-name: the certificate is checked against another name than the address's host. */
-static void set_server_name(struct kube_client *c, CURL *easy, struct kube_call *call, const char *path)
+static void set_server_name(struct kube_client *c, CURL *easy, struct kube_call *call,
+                            const char *path)
 {
     const struct kube_access *a = c->access;
     AUTO(buf) url = BUF_INIT(16384);
@@ -359,16 +366,18 @@ static void set_server_name(struct kube_client *c, CURL *easy, struct kube_call 
         AUTO(buf) to = BUF_INIT(1024);
         size_t host_len = colon == NULL ? n : (size_t)(colon - host) + (colon[0] == ']' ? 1u : 0u);
         size_t port_len = strcspn(port, "/");
-        (void)buf_addf(&to, "%s:%.*s:%.*s:%.*s", a->tls_server_name, (int)port_len, port, (int)host_len, host,
-                       (int)port_len, port);
+        (void)buf_addf(&to, "%s:%.*s:%.*s:%.*s", a->tls_server_name, (int)port_len, port,
+                       (int)host_len, host, (int)port_len, port);
         call->connect_to = curl_slist_append(NULL, buf_str(&to));
         (void)curl_easy_setopt(easy, CURLOPT_CONNECT_TO, call->connect_to);
-        (void)buf_addf(&url, "https://%s:%.*s%s%s", a->tls_server_name, (int)port_len, port, host + n, path);
+        (void)buf_addf(&url, "https://%s:%.*s%s%s", a->tls_server_name, (int)port_len, port,
+                       host + n, path);
     }
     (void)curl_easy_setopt(easy, CURLOPT_URL, buf_str(&url));
 }
 
-static void set_transfer(struct kube_client *c, struct kube_call *call, const struct kube_call_options *opt)
+static void set_transfer(struct kube_client *c, struct kube_call *call,
+                         const struct kube_call_options *opt)
 {
     CURL *e = call->easy;
     set_server_name(c, e, call, opt->path);
@@ -386,7 +395,8 @@ static void set_transfer(struct kube_client *c, struct kube_call *call, const st
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
-    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(opt->stream ? opt->deadline_ms : KUBE_REQUEST_MS));
+    (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
+                           (long)(opt->stream ? opt->deadline_ms : KUBE_REQUEST_MS));
     (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
     if (c->access->proxy_url[0] != '\0') {
         (void)curl_easy_setopt(e, CURLOPT_PROXY, c->access->proxy_url);
@@ -398,8 +408,9 @@ static void set_transfer(struct kube_client *c, struct kube_call *call, const st
     set_tls(c, e);
 }
 
-struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_options *opt, kube_on_data on_data,
-                                  kube_on_done on_done, void *arg, struct err *err)
+struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_options *opt,
+                                  kube_on_data on_data, kube_on_done on_done, void *arg,
+                                  struct err *err)
 {
     if (!credentials(c, err)) {
         return NULL;
@@ -419,7 +430,8 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_
     (void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
     call->next = c->calls;
     c->calls = call;
-    (void)curl_multi_add_handle(c->multi, call->easy); /* out of memory would have ended us already */
+    (void)curl_multi_add_handle(c->multi,
+                                call->easy); /* out of memory would have ended us already */
     return call;
 }
 
@@ -444,7 +456,8 @@ static void cut_silent(struct kube_client *c)
     for (struct kube_call *call = c->calls; call != NULL;) {
         struct kube_call *next = call->next;
         if (call->stream && !call->paused && now - call->last_byte_ms > KUBE_SILENCE_MS) {
-            (void)snprintf(call->error, sizeof call->error, "nothing received for %d s", KUBE_SILENCE_MS / 1000);
+            (void)snprintf(call->error, sizeof call->error, "nothing received for %d s",
+                           KUBE_SILENCE_MS / 1000);
             call->result = CURLE_OPERATION_TIMEDOUT;
             finish(c, call);
             next = c->calls; /* on_done may have changed the list: start over */

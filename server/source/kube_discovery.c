@@ -25,7 +25,8 @@ static bool version_ok(enum kind kind, const char *version)
     }
 }
 
-static void note(struct kube_found *found, const char *group, const char *resource, const char *version)
+static void note(struct kube_found *found, const char *group, const char *resource,
+                 const char *version)
 {
     for (int k = 0; k < KIND_COUNT; k++) {
         const struct kind_info *info = kind_info((enum kind)k);

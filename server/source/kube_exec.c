@@ -1,6 +1,6 @@
 /*
- * The exec credential plugin: a program without a shell, with a deadline and an output ceiling; what it prints is an
- * ExecCredential of the same apiVersion that it was asked in.
+ * The exec credential plugin: a program without a shell, with a deadline and an output ceiling;
+ * what it prints is an ExecCredential of the same apiVersion that it was asked in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,20 +32,23 @@ static char **build_env(const struct kube_exec *e, struct arena *a)
     }
     char **env = arena_array(a, char *, n + e->env.n + 2);
     size_t k = 0;
-    for (uint32_t i = 0; i < e->env.n; i++) { /* the plugin's own values stand first: getenv takes the first */
+    for (uint32_t i = 0; i < e->env.n;
+         i++) { /* the plugin's own values stand first: getenv takes the first */
         env[k++] = arena_printf(a, "%s=%s", e->env.items[i].key, e->env.items[i].value);
     }
-    env[k++] = arena_printf(a,
-                            "KUBERNETES_EXEC_INFO={\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\","
-                            "\"spec\":{\"interactive\":false}}",
-                            e->api_version);
+    env[k++] =
+        arena_printf(a,
+                     "KUBERNETES_EXEC_INFO={\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\","
+                     "\"spec\":{\"interactive\":false}}",
+                     e->api_version);
     for (size_t i = 0; i < n; i++) {
         env[k++] = environ[i];
     }
     return env;
 }
 
-static bool spawn(const struct kube_exec *e, struct arena *a, pid_t *ret_pid, int *ret_fd, struct err *err)
+static bool spawn(const struct kube_exec *e, struct arena *a, pid_t *ret_pid, int *ret_fd,
+                  struct err *err)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) {
@@ -62,7 +65,8 @@ static bool spawn(const struct kube_exec *e, struct arena *a, pid_t *ret_pid, in
     (void)sigemptyset(&none);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attr);
-    (void)posix_spawnattr_setsigmask(&attr, &none); /* our threads block signals; the plugin must not */
+    (void)posix_spawnattr_setsigmask(&attr,
+                                     &none); /* our threads block signals; the plugin must not */
     (void)posix_spawnattr_setpgroup(&attr, 0);
     (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -79,7 +83,8 @@ static bool spawn(const struct kube_exec *e, struct arena *a, pid_t *ret_pid, in
     return true;
 }
 
-/* Reads all output until the deadline; kills the plugin's process group when it is late or talks too much. */
+/* Reads all output until the deadline; kills the plugin's process group when it is late or talks
+ * too much. */
 static bool collect(pid_t pid, int fd, const char *command, struct buf *out, struct err *err)
 {
     int64_t deadline = clock_mono_ms() + EXEC_TIMEOUT_MS;
@@ -124,8 +129,9 @@ static const char *member(const json_t *status, const char *key, struct arena *a
     return v != NULL ? arena_strdup(a, v) : "";
 }
 
-bool kube_exec_run(const struct kube_exec *exec, struct arena *arena, const char **ret_token, const char **ret_cert,
-                   const char **ret_key, int64_t *ret_expires, struct err *err)
+bool kube_exec_run(const struct kube_exec *exec, struct arena *arena, const char **ret_token,
+                   const char **ret_cert, const char **ret_key, int64_t *ret_expires,
+                   struct err *err)
 {
     pid_t pid = 0;
     int fd = -1;
@@ -137,11 +143,12 @@ bool kube_exec_run(const struct kube_exec *exec, struct arena *arena, const char
     json_t *doc = json_loadb(buf_str(&out), out.len, 0, &je);
     const json_t *status = json_object_get(doc, "status");
     const char *version = json_string_value(json_object_get(doc, "apiVersion"));
-    bool same = version != NULL && (exec->api_version[0] == '\0' || strcmp(version, exec->api_version) == 0);
+    bool same = version != NULL &&
+                (exec->api_version[0] == '\0' || strcmp(version, exec->api_version) == 0);
     bool ok = json_is_object(status) && same;
     if (!ok) {
-        (void)err_set(err, ERR_DENIED, "exec plugin %.200s did not print an ExecCredential of %s", exec->command,
-                      exec->api_version);
+        (void)err_set(err, ERR_DENIED, "exec plugin %.200s did not print an ExecCredential of %s",
+                      exec->command, exec->api_version);
     } else {
         *ret_token = member(status, "token", arena);
         *ret_cert = member(status, "clientCertificateData", arena);

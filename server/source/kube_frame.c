@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 
-bool frame_next_protobuf(const char *data, size_t len, size_t *ret_off, size_t *ret_len, size_t *ret_used,
-                         struct err *err)
+bool frame_next_protobuf(const char *data, size_t len, size_t *ret_off, size_t *ret_len,
+                         size_t *ret_used, struct err *err)
 {
     const unsigned char *p = (const unsigned char *)data;
     if (len < 4) {
@@ -17,7 +17,8 @@ bool frame_next_protobuf(const char *data, size_t len, size_t *ret_off, size_t *
     }
     size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
     if (n > LIMIT_OBJECT_BYTES) {
-        return err_set(err, ERR_INPUT, "a watch frame of %zu bytes is over the limit of %d", n, LIMIT_OBJECT_BYTES);
+        return err_set(err, ERR_INPUT, "a watch frame of %zu bytes is over the limit of %d", n,
+                       LIMIT_OBJECT_BYTES);
     }
     if (len - 4 < n) {
         return false;
@@ -49,8 +50,8 @@ static void scan_byte(struct json_scan *s, char c)
     }
 }
 
-bool frame_next_json(const char *data, size_t len, struct json_scan *scan, size_t *ret_off, size_t *ret_len,
-                     size_t *ret_used, struct err *err)
+bool frame_next_json(const char *data, size_t len, struct json_scan *scan, size_t *ret_off,
+                     size_t *ret_len, size_t *ret_used, struct err *err)
 {
     size_t start = 0;
     while (start < len && strchr(" \t\r\n,", data[start]) != NULL && data[start] != '\0') {
@@ -73,7 +74,8 @@ bool frame_next_json(const char *data, size_t len, struct json_scan *scan, size_
         }
     }
     if (len - start > LIMIT_OBJECT_BYTES) {
-        return err_set(err, ERR_INPUT, "a JSON object is over the limit of %d bytes", LIMIT_OBJECT_BYTES);
+        return err_set(err, ERR_INPUT, "a JSON object is over the limit of %d bytes",
+                       LIMIT_OBJECT_BYTES);
     }
     return false;
 }
@@ -117,7 +119,8 @@ void inflater_free(struct inflater *z)
     free(z);
 }
 
-bool inflater_feed(struct inflater *z, const char *data, size_t len, struct buf *out, struct err *err)
+bool inflater_feed(struct inflater *z, const char *data, size_t len, struct buf *out,
+                   struct err *err)
 {
     if (!z->started && inflateInit2(&z->z, 15 + 16) != Z_OK) {
         return err_set(err, ERR_BUG, "zlib did not start");
@@ -131,7 +134,8 @@ bool inflater_feed(struct inflater *z, const char *data, size_t len, struct buf 
         z->z.avail_out = sizeof chunk;
         int rc = inflate(&z->z, Z_NO_FLUSH);
         if (!buf_add(out, chunk, sizeof chunk - z->z.avail_out)) {
-            return err_set(err, ERR_INPUT, "a compressed answer is over the limit of %zu bytes", out->limit);
+            return err_set(err, ERR_INPUT, "a compressed answer is over the limit of %zu bytes",
+                           out->limit);
         }
         if (rc == Z_STREAM_END) {
             (void)inflateReset(&z->z); /* the next member */

@@ -1,6 +1,7 @@
 /*
- * Thread `kube`: one client, one discovery, one watch machine a kind. The loop runs transfers, steps the machines and
- * reports the connection's state. Small kinds first, pods last, at most three initial syncs at once.
+ * Thread `kube`: one client, one discovery, one watch machine a kind. The loop runs transfers,
+ * steps the machines and reports the connection's state. Small kinds first, pods last, at most
+ * three initial syncs at once.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,9 +20,10 @@
 
 enum { SYNCS_AT_ONCE = 3, HEARTBEAT_MS = 10000, LOOP_MS = 200, DISCOVERY_RETRY_MS = 2000 };
 
-static const char aggregated_accept[] = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
-                                        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
-                                        "application/json";
+static const char aggregated_accept[] =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
+    "application/json";
 
 /* The questions that find out what the server is and has, in order. */
 enum question { ASK_VERSION, ASK_CLUSTER, ASK_CORE, ASK_GROUPS, ASK_GROUP, ASK_NOTHING };
@@ -42,7 +44,7 @@ struct kube_source {
     struct kube_call *call;
     struct buf answer;
     struct kube_found found;
-    int next_kind;          /* ASK_GROUP: kinds looked at so far */
+    int next_kind; /* ASK_GROUP: kinds looked at so far */
     int64_t discovery_due;
     char group_asked[64];
     char version[64];
@@ -59,7 +61,8 @@ struct kube_source {
     _Atomic uint64_t m_events, m_bytes, m_lists, m_410, m_early, m_decode, m_retries;
 };
 
-bool kube_source_new(const struct kube_options *opt, struct queue *out, struct kube_source **ret, struct err *err)
+bool kube_source_new(const struct kube_options *opt, struct queue *out, struct kube_source **ret,
+                     struct err *err)
 {
     struct kube_source *k = xcalloc(1, sizeof *k);
     k->arena = arena_new(0);
@@ -99,8 +102,9 @@ static void report(struct kube_source *k, enum source_state state, const char *m
         return;
     }
     if (!same) {
-        log_line(state == SOURCE_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "kubernetes", "state=%s server=%s message=\"%s\"",
-                 source_state_name(state), k->access.server, message);
+        log_line(state == SOURCE_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "kubernetes",
+                 "state=%s server=%s message=\"%s\"", source_state_name(state), k->access.server,
+                 message);
     }
     k->state = state;
     (void)snprintf(k->message, sizeof k->message, "%s", message);
@@ -176,7 +180,8 @@ static void ask_next_group(struct kube_source *k)
         }
         char path[256];
         (void)snprintf(k->group_asked, sizeof k->group_asked, "%s", info->group);
-        (void)snprintf(path, sizeof path, "/apis/%s/%s", info->group, preferred_builtin((enum kind)k->next_kind));
+        (void)snprintf(path, sizeof path, "/apis/%s/%s", info->group,
+                       preferred_builtin((enum kind)k->next_kind));
         k->question = ASK_GROUP;
         k->next_kind++;
         (void)ask(k, path, "application/json");
@@ -234,7 +239,8 @@ static void on_identity(struct kube_source *k, const json_t *doc, const struct k
 static void on_discovery(struct kube_source *k, const json_t *doc)
 {
     if (k->question == ASK_CORE) {
-        if (!discovery_read_aggregated(doc, true, &k->found)) { /* the plain form: core is always there */
+        if (!discovery_read_aggregated(doc, true,
+                                       &k->found)) { /* the plain form: core is always there */
             for (int i = 0; i < KIND_COUNT; i++) {
                 if (kind_info((enum kind)i)->group[0] == '\0') {
                     k->found.known[i] = true;
@@ -254,7 +260,8 @@ static void on_discovery(struct kube_source *k, const json_t *doc)
             k->discovery_due = clock_mono_ms() + DISCOVERY_RETRY_MS;
         }
     } else {
-        (void)discovery_read_resources(doc, k->group_asked, &k->found); /* not a list: the group stays unknown */
+        (void)discovery_read_resources(doc, k->group_asked,
+                                       &k->found); /* not a list: the group stays unknown */
         ask_next_group(k);
     }
 }
@@ -284,8 +291,9 @@ static void on_question_done(void *arg, struct kube_call *call)
     if (call->status == 401) {
         kube_client_renew(k->client);
     }
-    (void)snprintf(text, sizeof text, call->status == 0 ? "%s" : "HTTP %.0s%d", call->error, call->status);
-    enum source_state s = call->status == 0                          ? SOURCE_UNREACHABLE
+    (void)snprintf(text, sizeof text, call->status == 0 ? "%s" : "HTTP %.0s%d", call->error,
+                   call->status);
+    enum source_state s = call->status == 0                            ? SOURCE_UNREACHABLE
                           : call->status == 401 || call->status == 403 ? SOURCE_DENIED
                                                                        : SOURCE_FAILING;
     report(k, s, text);
@@ -319,8 +327,11 @@ static void report_connection(struct kube_source *k)
     if (k->state == SOURCE_OK && !trouble && clock_mono_ms() >= k->heartbeat_due) {
         k->heartbeat_due = clock_mono_ms() + HEARTBEAT_MS;
         struct change *c = change_new(CHANGE_SOURCE, 512);
-        c->source = (struct change_source){
-            .source = "kubernetes", .state = SOURCE_OK, .message = "", .at = clock_unix_ms(), .ok_at = ok_at};
+        c->source = (struct change_source){.source = "kubernetes",
+                                           .state = SOURCE_OK,
+                                           .message = "",
+                                           .at = clock_unix_ms(),
+                                           .ok_at = ok_at};
         push(k, c);
     } else if (k->state == SOURCE_OK && trouble) {
         k->discovery_due = clock_mono_ms(); /* ask the server itself whether it is there */
@@ -346,7 +357,8 @@ static int64_t step_all(struct kube_source *k)
     int64_t next = clock_mono_ms() + LOOP_MS;
     for (int i = 0; i < KIND_COUNT; i++) {
         syncing += kube_watch_syncing(&k->watches[i]) ? 1 : 0;
-        bool waits = k->watches[i].state == WATCH_WAITING; /* a denied kind must not hold pods back */
+        bool waits =
+            k->watches[i].state == WATCH_WAITING; /* a denied kind must not hold pods back */
         others_synced = others_synced && (i == KIND_POD || k->watches[i].synced || waits);
     }
     for (int i = 0; i < KIND_COUNT; i++) {
@@ -424,7 +436,8 @@ void kube_source_free(struct kube_source *k)
 
 void kube_source_metrics(const struct kube_source *k, struct source_metrics *m)
 {
-    struct kube_source *s = (struct kube_source *)(uintptr_t)k; /* atomics are read through a plain pointer */
+    struct kube_source *s =
+        (struct kube_source *)(uintptr_t)k; /* atomics are read through a plain pointer */
     m->kube_events = atomic_load(&s->m_events);
     m->kube_bytes = atomic_load(&s->m_bytes);
     m->kube_lists = atomic_load(&s->m_lists);

@@ -1,11 +1,16 @@
 /*
  * The watch machine. Rules, with client-go's reflector as the model:
- *   - a watch that ends goes on from the last resourceVersion; only 410 (as status or as ERROR event) makes a list
- *   - refused, 429, 5xx: back off (0.8 s doubling to 30 s, jittered, reset after two good minutes) and try the same again
- *   - any trouble before the end of a WatchList falls back to pages, for this kind, until the process ends
- *   - a list replaces only when it is whole: LIST_BEGIN ... LIST_END; a broken one is LIST_ABORT and deletes nothing
+ *   - a watch that ends goes on from the last resourceVersion; only 410 (as status or as ERROR
+ * event) makes a list
+ *   - refused, 429, 5xx: back off (0.8 s doubling to 30 s, jittered, reset after two good minutes)
+ * and try the same again
+ *   - any trouble before the end of a WatchList falls back to pages, for this kind, until the
+ * process ends
+ *   - a list replaces only when it is whole: LIST_BEGIN ... LIST_END; a broken one is LIST_ABORT
+ * and deletes nothing
  *   - resourceVersions of initial events are not stored before the bookmark that ends them
- * Batches leave when they are full or the sockets are empty. A full queue pauses the transfer; TCP holds the server.
+ * Batches leave when they are full or the sockets are empty. A full queue pauses the transfer; TCP
+ * holds the server.
  */
 #include "source/kube_watch.h"
 
@@ -37,8 +42,8 @@ static int64_t jitter(int64_t ms)
     return ms + (int64_t)((uint64_t)ms * r / UINT32_MAX);
 }
 
-void kube_watch_init(struct kube_watch *w, enum kind kind, const struct kube_options *opt, struct kube_client *client,
-                     struct queue *out, struct watch_counters *counters)
+void kube_watch_init(struct kube_watch *w, enum kind kind, const struct kube_options *opt,
+                     struct kube_client *client, struct queue *out, struct watch_counters *counters)
 {
     *w = (struct kube_watch){.kind = kind,
                              .state = WATCH_ABSENT,
@@ -64,7 +69,8 @@ void kube_watch_fini(struct kube_watch *w)
 
 /* ---- what goes to the writer ---- */
 
-/* Control changes are small and must not be lost: they wait for room (the consumer always drains). */
+/* Control changes are small and must not be lost: they wait for room (the consumer always drains).
+ */
 static void push_control(struct kube_watch *w, struct change *c)
 {
     c->kind = w->kind;
@@ -124,7 +130,8 @@ void kube_watch_report(struct kube_watch *w, enum source_state state, const char
     struct change *c = change_new(CHANGE_SOURCE, 1024);
     c->source = (struct change_source){
         .source = arena_printf(c->arena, "kubernetes/%s%s%s", kind_info(w->kind)->resource,
-                               kind_info(w->kind)->group[0] != '\0' ? "." : "", kind_info(w->kind)->group),
+                               kind_info(w->kind)->group[0] != '\0' ? "." : "",
+                               kind_info(w->kind)->group),
         .state = state,
         .message = arena_strdup(c->arena, message),
         .at = clock_unix_ms(),
@@ -175,7 +182,8 @@ static void list_end(struct kube_watch *w, const char *rv)
 /* A place for the next record in the batch, after making room. false: the queue is full. */
 static bool batch_slot(struct kube_watch *w, void **ret_record)
 {
-    bool full = w->batch != NULL && (w->batch->n_objects == BATCH_OBJECTS || change_weight(w->batch) > BATCH_BYTES);
+    bool full = w->batch != NULL &&
+                (w->batch->n_objects == BATCH_OBJECTS || change_weight(w->batch) > BATCH_BYTES);
     if (full && !flush(w)) {
         return false;
     }
@@ -219,11 +227,18 @@ struct bookmark {
     struct kvs annotations;
 };
 static const struct field bookmark_meta_fields[] = {
-    {.json = "resourceVersion", .pb = 6, .type = FIELD_STR, .offset = offsetof(struct bookmark, rv)},
-    {.json = "annotations", .pb = 12, .type = FIELD_KVS, .offset = offsetof(struct bookmark, annotations)}};
+    {.json = "resourceVersion",
+     .pb = 6,
+     .type = FIELD_STR,
+     .offset = offsetof(struct bookmark, rv)},
+    {.json = "annotations",
+     .pb = 12,
+     .type = FIELD_KVS,
+     .offset = offsetof(struct bookmark, annotations)}};
 static const struct field_table bookmark_meta = {
     .name = "metadata", .size = sizeof(struct bookmark), .n = 2, .fields = bookmark_meta_fields};
-static const struct field bookmark_fields[] = {{.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &bookmark_meta}};
+static const struct field bookmark_fields[] = {
+    {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &bookmark_meta}};
 static const struct field_table bookmark_table = {
     .name = "bookmark", .size = sizeof(struct bookmark), .n = 1, .fields = bookmark_fields};
 
@@ -234,8 +249,8 @@ struct event {
     struct pb pb;
 };
 
-static bool read_any(const struct event *e, const struct field_table *table, struct arena *a, void *record,
-                     struct err *err)
+static bool read_any(const struct event *e, const struct field_table *table, struct arena *a,
+                     void *record, struct err *err)
 {
     if (e->json != NULL) {
         return json_read_table(table, e->json, a, record, err);
@@ -277,7 +292,8 @@ static bool on_error_event(struct kube_watch *w, const struct event *e, struct e
     }
     w->relist = s.code == 410 || (s.code != 429 && s.code < 500);
     w->counters->relists_410 += s.code == 410 ? 1 : 0;
-    return err_set(err, ERR_REMOTE, "the server ended the watch: %" PRId64 " %.200s", s.code, s.message);
+    return err_set(err, ERR_REMOTE, "the server ended the watch: %" PRId64 " %.200s", s.code,
+                   s.message);
 }
 
 /* true: handled; false with err set: abort; *ret_wait: no room now, nothing was consumed. */
@@ -296,8 +312,8 @@ static bool on_event(struct kube_watch *w, const struct event *e, bool *ret_wait
     }
     struct err inner = {0};
     bool ok = e->json != NULL ? json_read_object(w->kind, e->json, w->batch->arena, record, &inner)
-                              : pb_read_object(w->kind, e->pb.p, (size_t)(e->pb.end - e->pb.p), w->batch->arena, record,
-                                               &inner);
+                              : pb_read_object(w->kind, e->pb.p, (size_t)(e->pb.end - e->pb.p),
+                                               w->batch->arena, record, &inner);
     if (!ok) {
         w->counters->decode_errors++; /* one odd object must not stop the stream */
         return true;
@@ -334,7 +350,8 @@ static bool event_from_protobuf(const char *data, size_t len, struct event *e, s
     return frame_unwrap(object.p, (size_t)(object.end - object.p), &e->pb, err);
 }
 
-static bool one_frame(struct kube_watch *w, const char *data, size_t len, bool *ret_wait, struct err *err)
+static bool one_frame(struct kube_watch *w, const char *data, size_t len, bool *ret_wait,
+                      struct err *err)
 {
     struct event e = {.type = ""};
     if (w->call->protobuf) {
@@ -349,7 +366,8 @@ static bool one_frame(struct kube_watch *w, const char *data, size_t len, bool *
         (void)snprintf(e.type, sizeof e.type, "%s", type);
         ok = on_event(w, &e, ret_wait, err);
     } else {
-        (void)err_set(err, ERR_INPUT, "a watch event that is not one: %.100s", doc == NULL ? je.text : "no type or object");
+        (void)err_set(err, ERR_INPUT, "a watch event that is not one: %.100s",
+                      doc == NULL ? je.text : "no type or object");
     }
     json_decref(doc);
     return ok;
@@ -371,8 +389,9 @@ static bool on_watch_data(void *arg, const char *data, size_t len, bool *ret_wai
         size_t used = 0;
         const char *front = w->in.data + used_all;
         size_t left = w->in.len - used_all;
-        bool whole = w->call->protobuf ? frame_next_protobuf(front, left, &off, &n, &used, &err)
-                                       : frame_next_json(front, left, &w->scan, &off, &n, &used, &err);
+        bool whole = w->call->protobuf
+                         ? frame_next_protobuf(front, left, &off, &n, &used, &err)
+                         : frame_next_json(front, left, &w->scan, &off, &n, &used, &err);
         if (!whole) {
             ok = err.code == ERR_NONE;
             break;
@@ -409,9 +428,9 @@ static void add_page_object(struct kube_watch *w, const struct event *e)
         (void)batch_slot(w, &record);
     }
     struct err err = {0};
-    bool ok = e->json != NULL
-                  ? json_read_object(w->kind, e->json, w->batch->arena, record, &err)
-                  : pb_read_object(w->kind, e->pb.p, (size_t)(e->pb.end - e->pb.p), w->batch->arena, record, &err);
+    bool ok = e->json != NULL ? json_read_object(w->kind, e->json, w->batch->arena, record, &err)
+                              : pb_read_object(w->kind, e->pb.p, (size_t)(e->pb.end - e->pb.p),
+                                               w->batch->arena, record, &err);
     if (ok) {
         batch_add(w, record, false);
     } else {
@@ -419,7 +438,8 @@ static void add_page_object(struct kube_watch *w, const struct event *e)
     }
 }
 
-static bool page_protobuf(struct kube_watch *w, struct kube_status *meta, struct arena *a, struct err *err)
+static bool page_protobuf(struct kube_watch *w, struct kube_status *meta, struct arena *a,
+                          struct err *err)
 {
     struct pb list;
     if (!frame_unwrap(buf_str(&w->in), w->in.len, &list, err)) {
@@ -427,10 +447,13 @@ static bool page_protobuf(struct kube_watch *w, struct kube_status *meta, struct
     }
     struct pb_item item;
     bool bad = false;
-    for (struct pb in = list; pb_next(&in, &item, &bad);) { /* damage is found before anything is applied */
+    for (struct pb in = list;
+         pb_next(&in, &item, &bad);) { /* damage is found before anything is applied */
     }
-    if (bad || !pb_read_table(&kube_status_table, list.p, (size_t)(list.end - list.p), a, meta, err)) {
-        /* the table reads ListMeta {2: resourceVersion, 3: continue} where a Status has its own metadata */
+    if (bad ||
+        !pb_read_table(&kube_status_table, list.p, (size_t)(list.end - list.p), a, meta, err)) {
+        /* the table reads ListMeta {2: resourceVersion, 3: continue} where a Status has its own
+         * metadata */
         return err->code != ERR_NONE ? false : err_set(err, ERR_INPUT, "damaged list");
     }
     while (pb_next(&list, &item, &bad)) {
@@ -442,7 +465,8 @@ static bool page_protobuf(struct kube_watch *w, struct kube_status *meta, struct
     return true;
 }
 
-static bool page_json(struct kube_watch *w, struct kube_status *meta, struct arena *a, struct err *err)
+static bool page_json(struct kube_watch *w, struct kube_status *meta, struct arena *a,
+                      struct err *err)
 {
     json_error_t je;
     json_t *list = json_loadb(buf_str(&w->in), w->in.len, JSON_ALLOW_NUL, &je);
@@ -536,7 +560,9 @@ static void start(struct kube_watch *w, enum watch_state state)
     } else {
         (void)buf_addf(&path, "?watch=1&allowWatchBookmarks=true&timeoutSeconds=%" PRId64, seconds);
         if (state == WATCH_STREAMING) {
-            (void)buf_addz(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=");
+            (void)buf_addz(
+                &path,
+                "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=");
         } else {
             (void)buf_addf(&path, "&resourceVersion=%s", w->rv);
         }
@@ -557,7 +583,8 @@ static void start(struct kube_watch *w, enum watch_state state)
     if (state == WATCH_STREAMING) {
         list_begin(w);
     }
-    w->call = kube_call_start(w->client, &opt, stream ? on_watch_data : on_page_data, on_done, w, &err);
+    w->call =
+        kube_call_start(w->client, &opt, stream ? on_watch_data : on_page_data, on_done, w, &err);
     if (w->call == NULL) {
         list_abort(w);
         kube_watch_report(w, SOURCE_DENIED, err.text);
@@ -600,9 +627,11 @@ static char *continuation_of(const struct kube_call *call)
     struct err err = {0};
     struct pb raw;
     json_t *doc = json_loadb(buf_str(&call->error_body), call->error_body.len, 0, NULL);
-    bool ok = doc != NULL ? json_read_table(&kube_status_table, doc, a, &s, &err)
-                          : frame_unwrap(buf_str(&call->error_body), call->error_body.len, &raw, &err) &&
-                                pb_read_table(&kube_status_table, raw.p, (size_t)(raw.end - raw.p), a, &s, &err);
+    bool ok =
+        doc != NULL
+            ? json_read_table(&kube_status_table, doc, a, &s, &err)
+            : frame_unwrap(buf_str(&call->error_body), call->error_body.len, &raw, &err) &&
+                  pb_read_table(&kube_status_table, raw.p, (size_t)(raw.end - raw.p), a, &s, &err);
     json_decref(doc);
     return ok && s.continue_token[0] != '\0' ? xstrdup(s.continue_token) : NULL;
 }
@@ -611,7 +640,8 @@ static void on_expired(struct kube_watch *w, const struct kube_call *call)
 {
     char *token = w->state == WATCH_LISTING ? continuation_of(call) : NULL;
     w->counters->relists_410++;
-    if (token != NULL && !w->inconsistent) { /* go on with newer pages; the watch from the first page's version repairs */
+    if (token != NULL && !w->inconsistent) { /* go on with newer pages; the watch from the first
+                                                page's version repairs */
         free(w->continue_token);
         w->continue_token = token;
         w->inconsistent = true;
@@ -627,7 +657,8 @@ static void on_expired(struct kube_watch *w, const struct kube_call *call)
 /* X(status, what to do): anything else that is not 200 backs off and tries the same again. */
 static void on_refused(struct kube_watch *w, const struct kube_call *call, const char *text)
 {
-    bool first_page = w->state == WATCH_STREAMING || (w->state == WATCH_LISTING && w->continue_token == NULL);
+    bool first_page =
+        w->state == WATCH_STREAMING || (w->state == WATCH_LISTING && w->continue_token == NULL);
     switch (call->status) {
     case 401:
         kube_client_renew(w->client);
@@ -663,7 +694,10 @@ static void on_refused(struct kube_watch *w, const struct kube_call *call, const
     if (first_page || w->state == WATCH_LISTING) {
         list_abort(w);
     }
-    kube_watch_report(w, call->status == 429 ? SOURCE_THROTTLED : call->status == 0 ? SOURCE_UNREACHABLE : SOURCE_FAILING,
+    kube_watch_report(w,
+                      call->status == 429 ? SOURCE_THROTTLED
+                      : call->status == 0 ? SOURCE_UNREACHABLE
+                                          : SOURCE_FAILING,
                       text);
     wait_then_retry(w, call->retry_after_ms);
 }
@@ -690,7 +724,8 @@ static void on_stream_done(struct kube_watch *w, const struct kube_call *call, c
     if (w->state == WATCH_STREAMING) { /* it ended before its initial events did */
         w->try_stream = false;
         list_abort(w);
-        kube_watch_report(w, SOURCE_FAILING, text[0] != '\0' ? text : "the streaming list ended early; using pages");
+        kube_watch_report(w, SOURCE_FAILING,
+                          text[0] != '\0' ? text : "the streaming list ended early; using pages");
         wait_then_retry(w, 0);
         return;
     }
