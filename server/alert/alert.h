@@ -13,21 +13,21 @@
 
 #include "base/err.h"
 #include "base/queue.h"
+#include "config/config.h"
 #include "model/model.h"
+#include "store/store.h"
 
-enum receiver_format { RECEIVER_STANDARD, RECEIVER_ALERTMANAGER };
+/* ---- writer's part ---- */
 
-/* A configured receiver. Strings are borrowed from the configuration snapshot. */
-struct receiver {
-    const char *name;
-    enum receiver_format format;
-    const char *url;
-    const char *secret; /* whsec_... for RECEIVER_STANDARD; "" = unsigned is refused by check */
-    const char *bearer_token; /* "" = none */
-    bool allow_private;       /* may the address be loopback, link-local or private */
-    const char *const *types; /* NULL-ended list of alert types wanted; NULL = all */
-    int64_t timeout_ms;
-};
+/* After a rollout was saved: opens, updates or ends its alert (rollout.stuck, rollout.recovered)
+ * and queues deliveries to each receiver that wants the type, in the open transaction. *ret_queued
+ * grows by the deliveries added. Thread: writer only. */
+bool alert_rollout(struct store *s, const struct config *config, const struct facts *facts,
+                   const struct rollout_verdict *v, const struct saved *saved, int *ret_queued,
+                   struct err *err) MUST_CHECK;
+/* The rollout is gone (ERR_NOT_FOUND of its facts): a firing alert of it ends. */
+bool alert_rollout_gone(struct store *s, const struct config *config, int64_t workload_id,
+                        int *ret_queued, struct err *err) MUST_CHECK;
 
 /* The result of one attempt, data of COMMAND_DELIVERY_RESULT (freed with free()). */
 struct delivery_result {
@@ -39,5 +39,26 @@ struct delivery_result {
     char error[256];
     char reply[1024];
 };
+/* Books an attempt: delivered, next try with back-off and jitter, or dead by age. Thread: writer
+ * only. */
+bool alert_book(struct store *s, const struct config *config, const struct delivery_result *r,
+                struct err *err) MUST_CHECK;
+/* Makes a dead or delivered one pending again. ERR_NOT_FOUND. Thread: writer only. */
+bool alert_redeliver(struct store *s, int64_t delivery_id, struct err *err) MUST_CHECK;
+
+/* ---- deliver thread ---- */
+
+struct deliver;
+struct deliver_options {
+    const char *db_path;         /* it opens a reader of its own */
+    struct queue *out;           /* the writer's queue: results go there as commands */
+    const struct config *config; /* a reference is taken */
+};
+bool deliver_start(const struct deliver_options *opt, struct deliver **ret,
+                   struct err *err) MUST_CHECK;
+void deliver_wake(void *deliver); /* new deliveries may be there. Thread: any */
+void deliver_reload(struct deliver *d, const struct config *config); /* Thread: any */
+void deliver_stop(struct deliver *d); /* finishes the attempt under way (bounded), joins */
+void deliver_free(struct deliver *d);
 
 #endif

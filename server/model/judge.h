@@ -1,0 +1,92 @@
+/*
+ * Inside this folder: the work sheet of one judgement. judge_rollout() fills it in this order:
+ *
+ *   join     which bindings select each pod, which binding each gate names, which target each
+ *            (pod, binding) should have, which slice entry it has        (join.c)
+ *   pods     gates, three truths, state, track of each pod               (pod.c)
+ *   rollout  revision, counts, completeness, pace, since                 (rollout.c, pace.c)
+ *   causes   findings from the joined facts                              (cause*.c)
+ *   verdict  primary cause, pods and rollout state as causes change them (judge.c)
+ *
+ * Everything lives in the arena or is borrowed from the facts.
+ */
+#ifndef GATEHOUSE_MODEL_JUDGE_H
+#define GATEHOUSE_MODEL_JUDGE_H
+
+#include "base/arena.h"
+#include "model/cause.h"
+#include "model/model.h"
+
+/* One binding of the namespace as one pod sees it. */
+struct pod_binding {
+    const struct facts_binding *fb;
+    bool selects;    /* its Service exists and selects the pod now (any target type) */
+    bool gated;      /* the pod has a gate that names it, of the binding's own family */
+    bool wants_gate; /* selects, type ip: a pod created now would be gated by it, given the label */
+    int64_t port;    /* the pod's port behind the binding's service port; 0 = cannot be resolved */
+    bool service_port_missing;         /* the Service exists, its port does not */
+    const struct endpoint *endpoint;   /* the pod's entry in a slice of the Service, NULL = none */
+    const struct facts_target *target; /* by address and port in the group, NULL = none (or group
+                                          not known) */
+};
+
+/* One gate of one pod. */
+struct pod_gate {
+    const char *type;
+    enum gate_family family;
+    const char *binding_name;          /* "" outside the v2 AWS families */
+    const struct pod_binding *pb;      /* NULL: no such binding (or no v2 family) */
+    const struct condition *condition; /* NULL = absent */
+    enum gate_status status;
+};
+
+struct pod_sheet {
+    const struct facts_pod *fp;
+    struct pod_verdict *v;
+    const struct pod_track *track; /* as it will be remembered: == &v->track */
+    struct pod_binding *bindings;  /* one per binding of the namespace, same order */
+    uint32_t n_bindings;
+    struct pod_gate *gates; /* spec.readinessGates without repeats */
+    uint32_t n_gates;
+    bool is_new; /* of the target revision, not deleting, not finished */
+    bool deleting;
+    bool containers_ready;
+    bool ready;
+    int64_t containers_ready_at; /* 0 = not ready */
+    int64_t waiting_since;       /* containers ready and not serving: since when; 0 = not waiting */
+    struct usual usual;          /* of the slowest binding among its gates; p95_ms 0 = none */
+    enum pace pace;              /* of its waiting */
+};
+
+struct judge {
+    const struct facts *f;
+    struct arena *a;
+    struct rollout_verdict *v;
+    struct pod_sheet *pods; /* in the order of facts.pods */
+    uint32_t n_pods;
+    bool waiting;             /* some new pod is not serving though it should be */
+    bool past_usual;          /* the rollout's wait is past the usual time (slow or stuck) */
+    bool past_limit;          /* ... past the limit (stuck) */
+    struct finding *findings; /* grown by judge_finding() */
+    uint32_t n_findings;
+    uint32_t cap_findings;
+};
+
+/* Starts a finding of a catalogue code about an object: severity and terminal come from the
+ * catalogue row, since is now (or the prior finding's since for the same code and object),
+ * confidence certain. One finding a code and object: a second call returns the first one, so pods
+ * are added to it. Never NULL; the pointer is valid until the next call. */
+struct finding *judge_finding(struct judge *j, const char *code, const char *object);
+/* Adds what was seen, at most 20 pieces; formatted value. */
+void finding_evidence(struct judge *j, struct finding *f, const char *object, const char *field,
+                      const char *fmt, ...) FORMAT(5, 6);
+void finding_command(struct judge *j, struct finding *f, const char *fmt, ...) FORMAT(3, 4);
+/* Counts a pod into it: pods, pod_names (first 20), and its own cause if it has none yet. */
+void finding_pod(struct judge *j, struct finding *f, struct pod_sheet *pod);
+/* Earlier of the verdict's next look and this one. */
+void judge_look_at(struct judge *j, int64_t at);
+
+/* All rules of the catalogue over the sheet (cause*.c). */
+void causes_find(struct judge *j);
+
+#endif
