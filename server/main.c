@@ -1,7 +1,7 @@
 /* The entry: hands the command line to cli/. */
-#include <stdio.h>
+#include "cli/cli.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return puts("gatehouse " GATEHOUSE_VERSION) < 0;
+    return cli_main(argc, argv);
 }

@@ -131,6 +131,9 @@ const char *config_flag_key(const char *flag);
 /* true when the option is a switch that may stand without a value. */
 bool config_flag_is_bool(const char *key);
 
+/* Appends the keys of options that differ and that a reload does not apply, comma-separated. */
+void config_diff_restart(const struct config *old, const struct config *fresh, struct buf *out);
+
 /* Appends config/example.yaml: every option with help, range and default. */
 void config_example(struct buf *out);
 /* Appends the options as flag help text. */

@@ -116,6 +116,30 @@ static void given_flag_names_when_looked_up_then_keys(void **state)
     assert_true(config_flag_is_bool("kubernetes.protobuf"));
 }
 
+static const struct config *parsed(const char *text)
+{
+    const struct config *c = NULL;
+    struct err err = {0};
+    assert_true(config_parse("x", text, strlen(text), &c, &err));
+    return c;
+}
+
+static void given_two_configurations_when_compared_then_what_needs_a_restart_is_named(void **state)
+{
+    (void)state;
+    const struct config *a = parsed("pace: {stuck_factor: 300%}\naws: {burst: 5}\n"
+                                    "kubernetes: {namespaces: [a, b]}\n");
+    const struct config *b = parsed("pace: {stuck_factor: 400%}\naws: {burst: 6}\n"
+                                    "kubernetes: {namespaces: [a]}\n");
+    AUTO(buf) out = BUF_INIT(1000);
+    config_diff_restart(a, a, &out);
+    assert_int_equal(out.len, 0);
+    config_diff_restart(a, b, &out);
+    assert_string_equal(buf_str(&out), "kubernetes.namespaces,aws.burst");
+    config_unref(a);
+    config_unref(b);
+}
+
 static void
 given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults(void **state)
 {
@@ -144,6 +168,7 @@ int main(void)
         cmocka_unit_test(given_bad_files_when_parsed_then_the_place_is_named),
         cmocka_unit_test(given_all_layers_when_loaded_then_flag_beats_environment_beats_file),
         cmocka_unit_test(given_flag_names_when_looked_up_then_keys),
+        cmocka_unit_test(given_two_configurations_when_compared_then_what_needs_a_restart_is_named),
         cmocka_unit_test(
             given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults),
     };

@@ -1,0 +1,106 @@
+/* The table of commands, help, and the small commands that need no file of their own. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cli/command.h"
+
+static const struct command_flag serve_flags[] = {
+    {"config", "FILE", "configuration file (YAML); without one every option has its default"},
+    {NULL, NULL, NULL}};
+static const struct command_flag check_flags[] = {
+    {"example", NULL, "print a file with every option and its default"}, {NULL, NULL, NULL}};
+
+static const struct command commands[] = {
+    {"serve", "", "watch the cluster and serve dashboard, API and alerts", true, serve_flags,
+     command_serve},
+    {"check-config", "FILE", "read a configuration file and say what is wrong with it", false,
+     check_flags, command_check_config},
+    {"version", "", "print the version", false, NULL, command_version},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+int usage_error(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    (void)fprintf(stderr, "gatehouse%s%s: ", command[0] != '\0' ? " " : "", command);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fprintf(stderr, "\nTry: gatehouse%s%s --help\n", command[0] != '\0' ? " " : "", command);
+    va_end(ap);
+    return EXIT_USAGE;
+}
+
+static int help_all(void)
+{
+    (void)puts("gatehouse: is this rollout really serving behind its load balancer, and if not, "
+               "what holds it?\n\nUsage: gatehouse COMMAND [flags]\n");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        (void)printf("  %-14s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)puts("\ngatehouse COMMAND --help lists the flags of a command.");
+    return EXIT_FINE;
+}
+
+static int help_command(const struct command *cmd)
+{
+    (void)printf("Usage: gatehouse %s%s%s [flags]\n\n%s\n", cmd->name,
+                 cmd->words[0] != '\0' ? " " : "", cmd->words, cmd->summary);
+    if (cmd->flags != NULL) {
+        (void)puts("\nFlags:");
+    }
+    for (const struct command_flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s%s%s", f->name, f->value != NULL ? " " : "",
+                       f->value != NULL ? f->value : "");
+        (void)printf("  --%-30s %s\n", text, f->help);
+    }
+    if (cmd->takes_options) {
+        AUTO(buf) out = BUF_INIT(64 << 10);
+        config_flag_help(&out);
+        (void)printf("\nOptions (also in the file and as GATEHOUSE_SECTION_KEY):\n%s"
+                     "  --%-30s same as --kubernetes-kubeconfig\n"
+                     "  --%-30s same as --kubernetes-context\n",
+                     buf_str(&out), "kubeconfig", "context");
+    }
+    return EXIT_FINE;
+}
+
+int command_version(const struct args *args)
+{
+    (void)args;
+    return puts("gatehouse " GATEHOUSE_VERSION) < 0 ? EXIT_FAILED : EXIT_FINE;
+}
+
+int cli_main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        const struct command *about = argc > 2 ? command_find(argv[2]) : NULL;
+        return about != NULL ? help_command(about) : help_all();
+    }
+    if (strcmp(name, "--version") == 0) {
+        name = "version";
+    }
+    const struct command *cmd = command_find(name);
+    if (cmd == NULL) {
+        return usage_error("", "%s: there is no such command", name);
+    }
+    struct args args;
+    struct err err = {0};
+    if (!args_parse(cmd, argc - 2, argv + 2, &args, &err)) {
+        return usage_error(cmd->name, "%s", err.text);
+    }
+    return args.help ? help_command(cmd) : cmd->run(&args);
+}
