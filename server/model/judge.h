@@ -1,12 +1,14 @@
 /*
  * Inside this folder: the work sheet of one judgement. judge_rollout() fills it in this order:
  *
+ *   revision which revision the rollout goes to, which pods are of it    (revision.c)
  *   join     which bindings select each pod, which binding each gate names, which target each
  *            (pod, binding) should have, which slice entry it has        (join.c)
- *   pods     gates, three truths, state, track of each pod               (pod.c)
- *   rollout  revision, counts, completeness, pace, since                 (rollout.c, pace.c)
- *   causes   findings from the joined facts                              (cause*.c)
- *   verdict  primary cause, pods and rollout state as causes change them (judge.c)
+ *   pods     gates, three truths, state of each pod                      (pod.c)
+ *   track    what to remember of each pod, its transitions and samples   (track.c)
+ *   pace     slow and stuck, next look, eta                              (pace.c)
+ *   causes   findings from the joined facts                              (cause*.c, finding.c)
+ *   verdict  primary cause, counts, rollout state and since              (rollout.c, judge.c)
  *
  * Everything lives in the arena or is borrowed from the facts.
  */
@@ -15,6 +17,7 @@
 
 #include "base/arena.h"
 #include "model/cause.h"
+#include "model/index.h"
 #include "model/model.h"
 
 /* One binding of the namespace as one pod sees it. */
@@ -48,14 +51,27 @@ struct pod_sheet {
     uint32_t n_bindings;
     struct pod_gate *gates; /* spec.readinessGates without repeats */
     uint32_t n_gates;
-    bool is_new; /* of the target revision, not deleting, not finished */
+    bool is_new;     /* of the target revision, not deleting, not finished */
+    bool is_old;     /* of another revision, not deleting, not finished */
+    bool wanted_old; /* is_old, and the workload means to keep it (partition, OnDelete) */
     bool deleting;
+    bool finished; /* Succeeded, Failed or of a Job: no rule applies */
     bool containers_ready;
     bool ready;
-    int64_t containers_ready_at; /* 0 = not ready */
-    int64_t waiting_since;       /* containers ready and not serving: since when; 0 = not waiting */
+    int64_t containers_ready_at; /* start of the present spell; 0 = not ready */
+    int64_t waiting_since;       /* registering, checking or failing: since when; 0 = not waiting */
+    int64_t starting_since;      /* containers not ready: since when; 0 = they are */
+    int64_t slow_at;             /* when its waiting or starting gets slow, 0 = neither */
+    int64_t stuck_at;            /* ... stuck */
     struct usual usual;          /* of the slowest binding among its gates; p95_ms 0 = none */
-    enum pace pace;              /* of its waiting */
+    enum pace pace;              /* of its waiting or starting */
+    struct pod_finding *findings; /* what finding_pod() hung on it, newest first */
+};
+
+/* One finding that holds a pod: an index into judge.findings (findings move when they grow). */
+struct pod_finding {
+    uint32_t finding;
+    struct pod_finding *next;
 };
 
 struct judge {
@@ -64,12 +80,20 @@ struct judge {
     struct rollout_verdict *v;
     struct pod_sheet *pods; /* in the order of facts.pods */
     uint32_t n_pods;
-    bool waiting;             /* some new pod is not serving though it should be */
-    bool past_usual;          /* the rollout's wait is past the usual time (slow or stuck) */
-    bool past_limit;          /* ... past the limit (stuck) */
+    int64_t wanted;       /* pods of the target revision that complete it (partition, OnDelete) */
+    int64_t missing;      /* of these, how many do not exist yet */
+    bool deadline_passed; /* the workload's own controller gave up (deadline, abort) */
+    int64_t slow_at;      /* when the rollout's wait gets slow, 0 = it does not wait */
+    int64_t stuck_at;     /* ... stuck */
+    bool waiting;         /* some new pod is not serving though it should be */
+    bool past_usual;      /* the rollout's wait is past the usual time (slow or stuck) */
+    bool past_limit;      /* ... past the limit (stuck) */
     struct finding *findings; /* grown by judge_finding() */
     uint32_t n_findings;
     uint32_t cap_findings;
+    struct finding_room *rooms; /* growing parts of each finding (finding.c) */
+    struct index by_name;       /* findings by code and object (finding.c) */
+    struct index prior_by_name; /* prior findings likewise */
 };
 
 /* Starts a finding of a catalogue code about an object: severity and terminal come from the

@@ -77,21 +77,30 @@ struct gate_track {
     const char *reason;      /* at last look (meaningful while not open) */
     int64_t reason_since;
 };
+/* What we remember of one target a pod was joined to, to see its steps. */
+struct target_track {
+    const char *binding;
+    int64_t port;
+    const char *state; /* ELBv2's word at last look; "" = known group without this target */
+    const char *reason;
+};
 /* What we remember of one pod beyond its object. Packed by pod_track_table. */
 struct pod_track {
     int64_t first_seen_at;
     int64_t containers_ready_at;   /* first time ContainersReady became True (condition's time, else
                                       ours) */
     int64_t containers_unready_at; /* last time it went False after having been True; 0 = never */
-    int64_t ready_at;              /* last time Ready became True; 0 */
-    int64_t served_at;             /* first time the verdict was serving; 0 */
-    int64_t restarts;              /* sum over containers at last look */
-    int64_t restarts_at_open;      /* the same when the first gate opened */
-    int64_t state;                 /* enum pod_state at last judgement; -1 = never judged */
+    int64_t spell_ready_at;   /* start of the present spell of ContainersReady; 0 = not ready now */
+    int64_t ready_at;         /* last time Ready became True; 0 */
+    int64_t served_at;        /* first time the verdict was serving; 0 */
+    int64_t restarts;         /* sum over containers at last look */
+    int64_t restarts_at_open; /* the same when the first gate opened */
+    int64_t state;            /* enum pod_state at last judgement; -1 = never judged */
     int64_t state_since;
-    int64_t healthy_at; /* ELBv2 first said healthy */
-    int64_t watched;    /* 1 = seen from its creation on; 0 = it was there when we came */
-    struct list gates;  /* struct gate_track */
+    int64_t healthy_at;  /* ELBv2 first said healthy */
+    int64_t watched;     /* 1 = seen from its creation on; 0 = it was there when we came */
+    struct list gates;   /* struct gate_track */
+    struct list targets; /* struct target_track: of groups that ELBv2 answers for */
 };
 extern const struct field_table pod_track_table;
 
@@ -215,7 +224,9 @@ struct finding {
     enum confidence confidence;
     int64_t since;
     bool primary;
+    bool aside;            /* set by a rule: listed, never the primary cause */
     uint32_t pods;         /* how many pods it holds */
+    uint32_t new_pods;     /* of these, of the revision the rollout goes to */
     struct strs pod_names; /* at most 20 of them */
     const char *message;   /* plain words */
     const char *action;
@@ -284,6 +295,7 @@ struct rollout_verdict {
     enum pace pace;
     int64_t since;        /* of the state */
     int64_t started_at;   /* of this revision's rollout */
+    int64_t served_at;    /* when this revision last became serving (or not_gated); 0 = not yet */
     int64_t eta;          /* Unix ms; 0 = none */
     const char *revision; /* "7" */
     const char *revision_hash;
