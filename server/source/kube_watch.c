@@ -487,7 +487,7 @@ static bool page_json(struct kube_watch *w, struct kube_status *meta, struct are
 static bool take_page(struct kube_watch *w, bool protobuf, struct err *err)
 {
     AUTO_PTR(arena) a = arena_new(0);
-    struct kube_status meta;
+    struct kube_status meta = {.resource_version = "", .continue_token = ""};
     list_begin(w);
     if (!(protobuf ? page_protobuf(w, &meta, a, err) : page_json(w, &meta, a, err))) {
         return false;
