@@ -19,19 +19,40 @@
 
 /* ---- writer's part ---- */
 
-/* After a rollout was saved: opens, updates or ends its alert (rollout.stuck, rollout.recovered)
- * and queues deliveries to each receiver that wants the type, in the open transaction. *ret_queued
- * grows by the deliveries added. Thread: writer only. */
-bool alert_rollout(struct store *s, const struct config *config, const struct facts *facts,
-                   const struct rollout_verdict *v, const struct saved *saved, int *ret_queued,
+/* One rollout that was just judged and saved. */
+struct alert_subject {
+    const struct config *config;
+    int64_t workload_id;
+    const struct facts *facts; /* with its policy */
+    const struct rollout_verdict *verdict;
+    const struct saved *saved;
+    struct arena *arena; /* for scratch */
+};
+/* Opens, updates or ends the rollout's alert (rollout.stuck, rollout.recovered) and queues
+ * deliveries to each receiver that wants the type, in the open transaction.
+ *
+ * One alert a workload fires at a time: it opens when the verdict is stuck or failed, is rewritten
+ * in place (nothing is sent) while that lasts, and ends with a reason: the new state's name,
+ * `superseded` (a new revision came), `alerts_off` or `gone`. A stale or unknown verdict neither
+ * opens nor ends one. *ret_queued grows by the deliveries added. Thread: writer only. */
+bool alert_rollout(struct store *s, const struct alert_subject *subject, int *ret_queued,
                    struct err *err) MUST_CHECK;
 /* The rollout is gone (ERR_NOT_FOUND of its facts): a firing alert of it ends. */
 bool alert_rollout_gone(struct store *s, const struct config *config, int64_t workload_id,
                         int *ret_queued, struct err *err) MUST_CHECK;
+/* Ends firing alerts whose workload's row no longer exists (another cluster, a rebuilt part). */
+bool alert_sweep(struct store *s, const struct config *config, int *ret_queued,
+                 struct err *err) MUST_CHECK;
 
-/* The result of one attempt, data of COMMAND_DELIVERY_RESULT (freed with free()). */
+/* What became of one delivery, data of COMMAND_DELIVERY_RESULT (freed with free()). */
+enum delivery_fate {
+    FATE_ANSWERED, /* an attempt was made: status and error tell */
+    FATE_DISABLED, /* not tried: the receiver answered 410 Gone before */
+    FATE_DROPPED   /* not tried: the configuration has no such receiver any more */
+};
 struct delivery_result {
     int64_t delivery_id;
+    enum delivery_fate fate;
     int64_t at;
     int status; /* HTTP status, 0 = no answer */
     int64_t latency_ms;
@@ -39,11 +60,12 @@ struct delivery_result {
     char error[256];
     char reply[1024];
 };
-/* Books an attempt: delivered, next try with back-off and jitter, or dead by age. Thread: writer
- * only. */
+/* Books an attempt: delivered (2xx), next try with back-off and jitter, or dead (410 Gone, or older
+ * than the receiver's max_age). A delivery that is gone is no error. Thread: writer only. */
 bool alert_book(struct store *s, const struct config *config, const struct delivery_result *r,
                 struct err *err) MUST_CHECK;
-/* Makes a dead or delivered one pending again. ERR_NOT_FOUND. Thread: writer only. */
+/* Makes a dead, dropped or delivered one pending again; it is tried at least once. ERR_NOT_FOUND.
+ * Thread: writer only. */
 bool alert_redeliver(struct store *s, int64_t delivery_id, struct err *err) MUST_CHECK;
 
 /* ---- deliver thread ---- */
@@ -53,12 +75,16 @@ struct deliver_options {
     const char *db_path;         /* it opens a reader of its own */
     struct queue *out;           /* the writer's queue: results go there as commands */
     const struct config *config; /* a reference is taken */
+    /* 0 = as in production; tests are impatient */
+    int64_t resend_ms; /* between repeats of firing alerts to Alertmanager: 60 s */
+    int64_t pause_ms;  /* of a receiver after its first failure in a row: 5 s, doubling to 5 min */
 };
 bool deliver_start(const struct deliver_options *opt, struct deliver **ret,
                    struct err *err) MUST_CHECK;
 void deliver_wake(void *deliver); /* new deliveries may be there. Thread: any */
 void deliver_reload(struct deliver *d, const struct config *config); /* Thread: any */
-void deliver_stop(struct deliver *d); /* finishes the attempt under way (bounded), joins */
+/* Gives attempts under way two seconds, then cuts them off (they count as not made), joins. */
+void deliver_stop(struct deliver *d);
 void deliver_free(struct deliver *d);
 
 #endif

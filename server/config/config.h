@@ -126,6 +126,10 @@ bool config_parse(const char *name, const char *text, size_t len, const struct c
 const struct config *config_ref(const struct config *c); /* Thread: any */
 void config_unref(const struct config *c);               /* accepts NULL */
 
+/* Reads a duration in the options' notation ("90s", "1h30m", "7d"), for annotations. Pure. Thread:
+ * any. */
+bool config_duration(const char *text, int64_t *ret_ms);
+
 /* The key of a flag name ("kubernetes-page-size" or "listen"), NULL when there is none. */
 const char *config_flag_key(const char *flag);
 /* true when the option is a switch that may stand without a value. */

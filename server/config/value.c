@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "config/config.h"
 #include "config/table.h"
 
 struct unit {
@@ -51,6 +52,11 @@ static bool read_units(const struct unit *units, const char *text, int64_t *ret)
     } while (*p != '\0');
     *ret = total;
     return true;
+}
+
+bool config_duration(const char *text, int64_t *ret_ms)
+{
+    return read_units(duration_units, text, ret_ms);
 }
 
 static bool read_count(const char *text, const char *suffix, int64_t *ret)

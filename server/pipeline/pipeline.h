@@ -38,6 +38,9 @@ void feed_free(struct feed *f);
 /* Calls fn(arg, block) after each publish, on the writer thread: it must only hand the block (ref
  * it) to its own thread and never wait. Before start. */
 void feed_subscribe(struct feed *f, void (*fn)(void *arg, const struct feed_block *b), void *arg);
+/* The store stands at this revision: readers that have seen it miss nothing. Before the first
+ * publish. Thread: writer only. */
+void feed_start(struct feed *f, int64_t revision);
 /* Copies the commit into a block and publishes it. Thread: writer only. */
 void feed_publish(struct feed *f, const struct commit *c, int64_t at);
 /* The blocks after `revision`, oldest first, referenced, at most max; -1 when the ring no longer
@@ -53,8 +56,10 @@ struct writer_options {
     struct queue *in;    /* of struct change *; sources, API and deliver push into it */
     struct feed *feed;
     const struct config *config; /* a reference is taken */
-    struct elb_source *elb;      /* NULL = none; told its wishes after commits */
-    /* Told after commits that added deliveries, to wake the deliver thread; NULL = none. */
+    struct elb_source *elb;      /* NULL = none; told its wishes after commits, through elb_wish */
+    void (*elb_wish)(struct elb_source *e, const struct elb_wish *wishes, size_t n);
+    /* Told after commits that added or booked deliveries, to wake the deliver thread; NULL = none.
+     */
     void (*on_delivery)(void *arg);
     void *on_delivery_arg;
 };
@@ -74,6 +79,7 @@ struct writer_metrics {
     uint64_t judged;        /* rollouts judged */
     uint64_t failures;      /* transactions that failed and were tried again */
     int64_t last_commit_at; /* Unix ms */
+    int64_t beat_at;        /* Unix ms: last time the thread went round, commit or not */
     int64_t judge_us_max;   /* slowest judgement, with its facts */
     bool failing;           /* the store refuses writes just now */
     bool settled;           /* all kinds are in: verdicts are whole */
