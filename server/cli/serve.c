@@ -143,9 +143,27 @@ static bool new_kube(struct serve *s, struct err *err)
     return kube_source_new(&opt, s->queue, &s->kube, err);
 }
 
-static bool start_kube(struct serve *s, const struct kube_resume *resume, struct err *err)
+static bool new_elb(struct serve *s, struct err *err)
 {
-    return s->kube == NULL || kube_source_start(s->kube, resume, err);
+    const struct config *c = s->config;
+    if (strcmp(c->aws_mode, "off") == 0) {
+        return true;
+    }
+    struct elb_options opt = {.required = strcmp(c->aws_mode, "on") == 0,
+                              .region = c->aws_region,
+                              .profile = c->aws_profile,
+                              .endpoint = c->aws_endpoint,
+                              .rate = (double)c->aws_rate_per_minute / 60.0,
+                              .burst = (double)c->aws_burst,
+                              .hot_interval_ms = c->hot_interval_ms,
+                              .idle_interval_ms = c->idle_interval_ms};
+    return elb_source_new(&opt, s->queue, &s->elb, err);
+}
+
+static bool start_sources(struct serve *s, const struct kube_resume *resume, struct err *err)
+{
+    return (s->elb == NULL || elb_source_start(s->elb, err)) &&
+           (s->kube == NULL || kube_source_start(s->kube, resume, err));
 }
 
 static bool start_deliver(struct serve *s, struct err *err)
@@ -181,7 +199,8 @@ static bool start_stages(struct serve *s, struct arena *a, struct err *err)
     s->queue = queue_new(QUEUE_ITEMS, QUEUE_BYTES);
     s->feed = feed_new(FEED_RING);
     struct store_resume stored;
-    if (!new_kube(s, err) || !start_store(s, err) || !store_resume(s->store, a, &stored, err)) {
+    if (!new_kube(s, err) || !new_elb(s, err) || !start_store(s, err) ||
+        !store_resume(s->store, a, &stored, err)) {
         return false;
     }
     struct kube_resume resume = {.cluster_uid = stored.cluster_uid};
@@ -196,12 +215,13 @@ static bool start_stages(struct serve *s, struct arena *a, struct err *err)
                               .reload = reload,
                               .reload_arg = s};
     return api_new(&api, &s->api, err) && start_writer(s, err) && start_deliver(s, err) &&
-           api_start(s->api, s->writer, err) && start_kube(s, &resume, err);
+           api_start(s->api, s->writer, err) && start_sources(s, &resume, err);
 }
 
 static void stop_stages(struct serve *s)
 {
     kube_source_stop(s->kube);
+    elb_source_stop(s->elb);
     api_stop(s->api);
     deliver_stop(s->deliver);
     writer_stop(s->writer);
@@ -209,6 +229,7 @@ static void stop_stages(struct serve *s)
     deliver_free(s->deliver);
     writer_free(s->writer);
     kube_source_free(s->kube);
+    elb_source_free(s->elb);
     feed_free(s->feed);
     queue_free(s->queue, drop_change);
     store_close(s->store);

@@ -56,7 +56,7 @@ struct elb_wish {
     bool details; /* a finding needs attributes, listeners and rules */
 };
 struct elb_options {
-    bool enabled;
+    bool required;        /* missing credentials are an error, not a quiet "absent" */
     const char *region;   /* NULL = from ARN, environment, profile, IMDS */
     const char *profile;  /* NULL = environment */
     const char *endpoint; /* NULL = by rules of facts */
@@ -66,6 +66,8 @@ struct elb_options {
     int64_t idle_interval_ms;
 };
 struct elb_source;
+/* Reads profile files; does not connect yet. Options are borrowed for the source's life. ERR_INPUT
+ * with file and line. */
 bool elb_source_new(const struct elb_options *opt, struct queue *out, struct elb_source **ret,
                     struct err *err) MUST_CHECK;
 bool elb_source_start(struct elb_source *e, struct err *err) MUST_CHECK;

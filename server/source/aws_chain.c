@@ -1,0 +1,242 @@
+/*
+ * The credentials chain: which provider is configured, what it gives, and the cached identity that
+ * calls are signed with. The first configured provider is chosen once; when it fails that is an
+ * error with what to do, for going on to the next one would be a silent change of identity.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "source/aws.h"
+
+enum {
+    REFRESH_AHEAD_MS = 15 * 60 * 1000,
+    REFRESH_JITTER_MS = 60 * 1000,
+    BACKOFF_FIRST_MS = 5000,
+    BACKOFF_MAX_MS = 60000,
+    FORCE_EVERY_MS = 60000
+};
+
+#define X(suffix, name) name,
+static const char *const provider_names[] = {AWS_PROVIDERS(X)};
+#undef X
+
+const char *aws_provider_name(enum aws_provider p)
+{
+    return provider_names[p];
+}
+
+static bool profile_has_credentials(const struct aws_profiles *p)
+{
+    static const char *const keys[] = {"aws_access_key_id",  "role_arn",
+                                       "credential_process", "web_identity_token_file",
+                                       "sso_session",        "sso_start_url"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (aws_profile_get(p, p->chosen, keys[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum aws_provider aws_provider_find(const struct aws_env *env, const struct aws_profiles *p)
+{
+    bool explicit_profile = env->profile != NULL && env->profile[0] != '\0';
+    bool keys = aws_getenv(env, "AWS_ACCESS_KEY_ID") != NULL ||
+                aws_getenv(env, "AWS_SECRET_ACCESS_KEY") != NULL;
+    if (!explicit_profile && keys) {
+        return AWS_PROVIDER_ENVIRONMENT;
+    }
+    if (p->by_name) { /* somebody named it: it must give credentials, or say why not */
+        return AWS_PROVIDER_PROFILE;
+    }
+    if (aws_getenv(env, "AWS_WEB_IDENTITY_TOKEN_FILE") != NULL) {
+        return AWS_PROVIDER_WEB_IDENTITY;
+    }
+    if (profile_has_credentials(p)) {
+        return AWS_PROVIDER_PROFILE;
+    }
+    if (aws_getenv(env, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != NULL ||
+        aws_getenv(env, "AWS_CONTAINER_CREDENTIALS_FULL_URI") != NULL) {
+        return AWS_PROVIDER_CONTAINER;
+    }
+    const char *off = aws_getenv(env, "AWS_EC2_METADATA_DISABLED");
+    return off != NULL && strcasecmp(off, "true") == 0 ? AWS_PROVIDER_NONE : AWS_PROVIDER_IMDS;
+}
+
+bool aws_provider_fetch(const struct aws_env *env, const struct aws_profiles *p,
+                        enum aws_provider provider, struct aws_credentials *ret, struct err *err)
+{
+    bool ok = false;
+    switch (provider) {
+    case AWS_PROVIDER_ENVIRONMENT:
+        ok = aws_fetch_environment(env, ret, err);
+        break;
+    case AWS_PROVIDER_PROFILE:
+        ok = aws_fetch_profile(env, p, ret, err);
+        break;
+    case AWS_PROVIDER_WEB_IDENTITY:
+        ok = aws_fetch_web_identity(env, p, aws_getenv(env, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+                                    aws_getenv(env, "AWS_ROLE_ARN"),
+                                    aws_getenv(env, "AWS_ROLE_SESSION_NAME"), ret, err);
+        break;
+    case AWS_PROVIDER_CONTAINER:
+        ok = aws_fetch_container(env, ret, err);
+        break;
+    case AWS_PROVIDER_IMDS:
+        ok = aws_fetch_imds(env, ret, err);
+        break;
+    case AWS_PROVIDER_NONE:
+    default:
+        return err_set(err, ERR_DENIED, "no AWS credentials are configured");
+    }
+    return ok || err_wrap(err, "AWS credentials from %s", aws_provider_name(provider));
+}
+
+/* ---- the pieces that several providers share ---- */
+
+static bool put(char *to, size_t size, const char *from, const char *what, struct err *err)
+{
+    size_t n = strlen(from);
+    if (n >= size) {
+        return err_set(err, ERR_INPUT, "the %s is longer than %zu bytes", what, size - 1);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)from[i] < 0x21 || (unsigned char)from[i] > 0x7e) {
+            return err_set(err, ERR_INPUT, "the %s has blanks or control characters", what);
+        }
+    }
+    memcpy(to, from, n + 1);
+    return true;
+}
+
+bool aws_credentials_set(struct aws_credentials *c, const char *key_id, const char *secret,
+                         const char *token, struct err *err)
+{
+    if (key_id == NULL || key_id[0] == '\0' || secret == NULL || secret[0] == '\0') {
+        return err_set(err, ERR_DENIED, "access key id or secret is missing");
+    }
+    c->expires_at = 0;
+    return put(c->key_id, sizeof c->key_id, key_id, "access key id", err) &&
+           put(c->secret, sizeof c->secret, secret, "secret access key", err) &&
+           put(c->token, sizeof c->token, token != NULL ? token : "", "session token", err);
+}
+
+bool aws_credentials_from_json(const char *text, size_t len, struct aws_credentials *ret,
+                               struct err *err)
+{
+    json_error_t je;
+    json_t *doc = json_loadb(text, len, 0, &je);
+    if (!json_is_object(doc)) {
+        json_decref(doc);
+        return err_set(err, ERR_REMOTE, "the answer is no JSON object");
+    }
+    const char *code = json_string_value(json_object_get(doc, "Code"));
+    const char *message = json_string_value(json_object_get(doc, "Message"));
+    const char *token = json_string_value(json_object_get(doc, "Token"));
+    token = token != NULL ? token : json_string_value(json_object_get(doc, "SessionToken"));
+    const char *expires = json_string_value(json_object_get(doc, "Expiration"));
+    bool ok = true;
+    if (code != NULL && strcmp(code, "Success") != 0) {
+        ok = err_set(err, ERR_DENIED, "%.60s: %.200s", code, message != NULL ? message : "");
+    }
+    ok = ok && aws_credentials_set(ret, json_string_value(json_object_get(doc, "AccessKeyId")),
+                                   json_string_value(json_object_get(doc, "SecretAccessKey")),
+                                   token, err);
+    if (ok && expires != NULL && !clock_parse(expires, strlen(expires), &ret->expires_at)) {
+        ok = err_set(err, ERR_REMOTE, "Expiration \"%.40s\" is no time", expires);
+    }
+    json_decref(doc);
+    return ok;
+}
+
+/* ---- the cached identity ---- */
+
+static int64_t jitter(int64_t ms)
+{
+    uint32_t r = 0;
+    digest_random(&r, sizeof r);
+    return (int64_t)((uint64_t)ms * r / UINT32_MAX);
+}
+
+static bool fetch(struct aws_identity *id, struct aws_credentials *ret, struct err *err)
+{
+    if (id->base == NULL) {
+        return aws_provider_fetch(id->env, id->profiles, id->provider, ret, err);
+    }
+    const struct aws_credentials *with = NULL;
+    return aws_identity_get(id->base, &with, err) &&
+           aws_fetch_assume_role(id->env, id->profiles, with, id->region, id->role_arn,
+                                 id->external_id, ret, err);
+}
+
+static int64_t backoff(int failures)
+{
+    int64_t ms = BACKOFF_FIRST_MS;
+    for (int i = 1; i < failures && ms < BACKOFF_MAX_MS; i++) {
+        ms *= 2;
+    }
+    return ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : ms;
+}
+
+static void plan_refresh(struct aws_identity *id, int64_t now)
+{
+    if (id->now.expires_at == 0) {
+        id->refresh_at = INT64_MAX;
+        return;
+    }
+    int64_t left = id->now.expires_at - now;
+    /* short-lived ones (tests, plugins): at half of what is left */
+    int64_t ahead = left > 2 * (int64_t)REFRESH_AHEAD_MS ? REFRESH_AHEAD_MS : left / 2;
+    id->refresh_at =
+        now + left - ahead - jitter(ahead < REFRESH_JITTER_MS ? ahead / 4 : REFRESH_JITTER_MS);
+}
+
+bool aws_identity_get(struct aws_identity *id, const struct aws_credentials **ret, struct err *err)
+{
+    int64_t now = id->env->now();
+    bool alive = id->have && (id->now.expires_at == 0 || now < id->now.expires_at);
+    if (id->have ? now >= id->refresh_at : true) {
+        struct aws_credentials *fresh = malloc(sizeof *fresh);
+        struct err why = {0};
+        bool waiting = id->failures > 0 && now < id->refresh_at;
+        bool ok = fresh != NULL && !waiting && fetch(id, fresh, &why);
+        if (ok) {
+            id->now = *fresh;
+            id->have = true;
+            id->failures = 0;
+            plan_refresh(id, now);
+        } else if (!waiting) {
+            id->failures++;
+            id->refresh_at = now + backoff(id->failures);
+        }
+        free(fresh);
+        if (!ok && !alive) {
+            return err_set(err, waiting ? ERR_BUSY : why.code, "%s",
+                           waiting ? "waits before it asks for credentials again" : why.text);
+        }
+    }
+    *ret = &id->now;
+    return true;
+}
+
+bool aws_identity_force(struct aws_identity *id)
+{
+    int64_t now = id->env->now();
+    if (id->forced_at != 0 && now - id->forced_at < FORCE_EVERY_MS) {
+        return false;
+    }
+    id->forced_at = now;
+    id->refresh_at = 0;
+    id->have = false;
+    id->failures = 0;
+    if (id->base != NULL) {
+        (void)aws_identity_force(id->base); /* its own limit counts for it */
+    }
+    return true;
+}

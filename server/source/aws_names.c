@@ -1,0 +1,126 @@
+/*
+ * AWS names: ARNs, partitions and endpoints. The rules are botocore's endpoint-rule-set-1.json and
+ * partitions.json for the two services we speak to.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "source/aws.h"
+
+struct partition {
+    const char *name;
+    const char *region_prefixes; /* "us-iso-|" : a region starts with one of them */
+    const char *dns;
+    const char *dual_dns;
+};
+/* Special partitions first: their prefixes are longer than those of "aws". */
+static const struct partition partitions[] = {
+    {"aws-cn", "cn-|", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    {"aws-us-gov", "us-gov-|", "amazonaws.com", "api.aws"},
+    {"aws-eusc", "eusc-|", "amazonaws.eu", "api.amazonwebservices.eu"},
+    {"aws-iso-b", "us-isob-|", "sc2s.sgov.gov", "api.aws.scloud"},
+    {"aws-iso-e", "eu-isoe-|", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    {"aws-iso-f", "us-isof-|", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+    {"aws-iso", "us-iso-|", "c2s.ic.gov", "api.aws.ic.gov"},
+    {"aws", "", "amazonaws.com", "api.aws"},
+};
+
+static const struct partition *partition_of(const char *region)
+{
+    size_t last = sizeof partitions / sizeof partitions[0] - 1;
+    for (size_t i = 0; i < last; i++) {
+        size_t n = strcspn(partitions[i].region_prefixes, "|");
+        if (strncmp(region, partitions[i].region_prefixes, n) == 0) {
+            return &partitions[i];
+        }
+    }
+    return &partitions[last];
+}
+
+/* The region stands in a host name: letters, digits and dashes only. */
+static bool region_is_clean(const char *region)
+{
+    size_t n = strlen(region);
+    bool ok = n > 0 && n < 40;
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = isalnum((unsigned char)region[i]) != 0 || region[i] == '-';
+    }
+    return ok;
+}
+
+static bool copy_part(const char *from, size_t len, char *to, size_t size)
+{
+    if (len >= size) {
+        return false;
+    }
+    memcpy(to, from, len);
+    to[len] = '\0';
+    return true;
+}
+
+bool aws_arn_parse(const char *text, struct aws_arn *ret, struct err *err)
+{
+    /* arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE */
+    struct aws_arn arn = {.resource = ""};
+    char prefix[8];
+    struct {
+        char *to;
+        size_t size;
+    } parts[] = {{prefix, sizeof prefix},
+                 {arn.partition, sizeof arn.partition},
+                 {arn.service, sizeof arn.service},
+                 {arn.region, sizeof arn.region},
+                 {arn.account, sizeof arn.account}};
+    const char *p = text;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *colon = strchr(p, ':');
+        if (colon == NULL || !copy_part(p, (size_t)(colon - p), parts[i].to, parts[i].size)) {
+            return err_set(err, ERR_INPUT, "\"%.200s\" is no ARN", text);
+        }
+        p = colon + 1;
+    }
+    if (strcmp(prefix, "arn") != 0 || arn.partition[0] == '\0' || p[0] == '\0' ||
+        (arn.region[0] != '\0' && !region_is_clean(arn.region))) {
+        return err_set(err, ERR_INPUT, "\"%.200s\" is no ARN", text);
+    }
+    arn.resource = p;
+    *ret = arn;
+    return true;
+}
+
+static bool is_true(const char *text)
+{
+    return text != NULL && strcasecmp(text, "true") == 0;
+}
+
+bool aws_endpoint(const struct aws_env *env, const char *service, const char *region, char ret[256],
+                  struct err *err)
+{
+    if (!region_is_clean(region)) {
+        return err_set(err, ERR_INPUT, "\"%.60s\" is no AWS region", region);
+    }
+    const struct partition *p = partition_of(region);
+    bool fips = is_true(aws_getenv(env, "AWS_USE_FIPS_ENDPOINT"));
+    bool dual = is_true(aws_getenv(env, "AWS_USE_DUALSTACK_ENDPOINT"));
+    /* gov: the plain name is the FIPS endpoint, unless dual-stack is asked for as well */
+    bool plain = !fips || (strcmp(p->name, "aws-us-gov") == 0 && !dual);
+    (void)snprintf(ret, 256, "https://%s%s.%s.%s", service, plain ? "" : "-fips", region,
+                   dual ? p->dual_dns : p->dns);
+    return true;
+}
+
+const char *aws_getenv(const struct aws_env *env, const char *name)
+{
+    const char *v = env->getenv(name);
+    return v != NULL && v[0] != '\0' ? v : NULL;
+}
+
+void aws_form(struct buf *body, const char *name, const char *value)
+{
+    char *escaped = curl_easy_escape(NULL, value, 0);
+    (void)buf_addf(body, "&%s=", name);
+    (void)buf_addz(body, escaped != NULL ? escaped : "");
+    curl_free(escaped);
+}

@@ -1,0 +1,127 @@
+/*
+ * What the poller tells: the state of each account and region, and of AWS as a whole. A state is
+ * told when it changes; a good one every ten seconds too, as a sign of life.
+ */
+#include "source/elb_poll.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+void elb_poll_site_state(struct elb_site *s, enum source_state state, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char text[sizeof s->message];
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (state != s->state || strcmp(text, s->message) != 0) {
+        s->state = state;
+        (void)snprintf(s->message, sizeof s->message, "%s", text);
+        s->told_at = 0;
+    }
+}
+
+/* ---- what the sources table shows ---- */
+
+enum { HEARTBEAT_MS = 10000 };
+
+static void tell(struct elb_poll *p, const char *name, enum source_state state, const char *message,
+                 int64_t ok_at)
+{
+    struct change *c = change_new(CHANGE_SOURCE, 1024);
+    c->received_at = clock_unix_ms();
+    c->source = (struct change_source){.source = arena_strdup(c->arena, name),
+                                       .state = state,
+                                       .message = arena_strdup(c->arena, message),
+                                       .at = c->received_at,
+                                       .ok_at = ok_at};
+    if (queue_push(p->out, c, change_weight(c), -1) != QUEUE_OK) {
+        change_free(c);
+    }
+}
+
+/* The whole is as good as its worst site. */
+static const struct elb_site *worst_site(const struct elb_poll *p)
+{
+    const struct elb_site *worst = NULL;
+    for (const struct elb_site *s = p->sites; s != NULL; s = s->next) {
+        if (s->state != SOURCE_STARTING &&
+            (worst == NULL || (s->state != SOURCE_OK && s->state > worst->state) ||
+             worst->state == SOURCE_OK)) {
+            worst = s;
+        }
+    }
+    return worst;
+}
+
+void elb_poll_report(struct elb_poll *p, int64_t mono)
+{
+    for (struct elb_site *s = p->sites; s != NULL; s = s->next) {
+        bool due = s->told_at == 0 || (s->state == SOURCE_OK && mono - s->told_at >= HEARTBEAT_MS);
+        if (s->state == SOURCE_STARTING || !due) {
+            continue;
+        }
+        char name[128];
+        (void)snprintf(name, sizeof name, "aws/%s/%s", s->account, s->region);
+        tell(p, name, s->state, s->message[0] != '\0' ? s->message : s->note, s->ok_at);
+        s->told_at = mono;
+        p->ok_at = s->ok_at > p->ok_at ? s->ok_at : p->ok_at;
+    }
+    const struct elb_site *worst = worst_site(p);
+    enum source_state state = worst != NULL ? worst->state : p->state;
+    const char *message = worst != NULL ? worst->message : p->message;
+    bool changed = state != p->state || strcmp(message, p->message) != 0;
+    if (changed || p->told_at == 0 || (state == SOURCE_OK && mono - p->told_at >= HEARTBEAT_MS)) {
+        p->state = state;
+        if (message != p->message) {
+            (void)snprintf(p->message, sizeof p->message, "%s", message);
+        }
+        tell(p, "aws", p->state, p->message, p->ok_at);
+        p->told_at = mono;
+    }
+}
+
+void elb_poll_fini(struct elb_poll *p)
+{
+    while (p->n_calls > 0) {
+        struct elb_call *c = p->calls[--p->n_calls];
+        (void)curl_multi_remove_handle(p->multi, c->easy);
+        curl_easy_cleanup(c->easy);
+        curl_slist_free_all(c->headers);
+        aws_answer_fini(&c->answer);
+        free(c);
+    }
+    while (p->n_idle > 0) {
+        curl_easy_cleanup(p->idle[--p->n_idle]);
+    }
+    while (p->groups != NULL) {
+        struct elb_group_state *g = p->groups;
+        p->groups = g->next;
+        free(g->arn);
+        free(g);
+    }
+    while (p->balancers != NULL) {
+        struct elb_balancer_state *b = p->balancers;
+        p->balancers = b->next;
+        free(b->arn);
+        free(b);
+    }
+    while (p->sites != NULL) {
+        struct elb_site *s = p->sites;
+        p->sites = s->next;
+        free(s);
+    }
+    while (p->rates != NULL) {
+        struct elb_rate *r = p->rates;
+        p->rates = r->next;
+        free(r);
+    }
+    if (p->multi != NULL) {
+        (void)curl_multi_cleanup(p->multi);
+    }
+    arena_free(p->arena);
+}
