@@ -1,0 +1,157 @@
+/* Target groups and their targets (see reader.h). */
+#include <string.h>
+
+#include "model/pack.h"
+#include "store/reader_in.h"
+
+static void check_json(const struct elb_group *g, struct json_out *j)
+{
+    json_key(j, "health_check");
+    if (g == NULL || g->health_enabled == 0) {
+        json_nil(j);
+        return;
+    }
+    json_open(j, '{');
+    json_kstr(j, "protocol", g->health_protocol);
+    json_kstr(j, "port", g->health_port);
+    json_kstr(j, "path", g->health_path);
+    json_kstr(j, "matcher", g->matcher);
+    json_kint(j, "interval_seconds", g->health_interval);
+    json_kint(j, "timeout_seconds", g->health_timeout);
+    json_kint(j, "healthy_threshold", g->healthy_threshold);
+    json_kint(j, "unhealthy_threshold", g->unhealthy_threshold);
+    json_close(j, '}');
+}
+
+/* Members of an open object. */
+static void group_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
+{
+    const struct elb_group *g = reader_record(r, &elb_group_table, st, 4);
+    json_kint(j, "id", db_int(st, 0));
+    json_kstr(j, "arn", db_text(st, 1, NULL));
+    json_kstr(j, "name", db_text(st, 2, NULL));
+    json_kstr(j, "load_balancer", db_text(st, 3, NULL));
+    json_kstr(j, "protocol", g != NULL ? g->protocol : "");
+    json_kint(j, "port", g != NULL ? g->port : 0);
+    json_kstr(j, "target_type", g != NULL ? g->target_type : "");
+    json_kstr(j, "vpc_id", g != NULL ? g->vpc_id : "");
+    check_json(g, j);
+    json_kint(j, "targets", db_int(st, 9));
+    json_kint(j, "healthy", db_int(st, 10));
+    json_ktime(j, "described_at", db_int(st, 5));
+    json_ktime(j, "observed_at", db_int(st, 6));
+    json_ktime(j, "gone_at", db_int(st, 7));
+    json_kstr(j, "error", db_text(st, 8, NULL));
+}
+
+bool reader_groups(struct reader *r, const struct object_filter *f, struct page *page,
+                   struct json_out *j, struct err *err)
+{
+    int64_t last = 0;
+    int n = 0;
+    int scanned = 0;
+    bool row = false;
+    page->next = (struct keyset){0};
+    sqlite3_stmt *st = db_get(&r->db, READ_GROUPS_PAGE);
+    db_bind(st, "ii", f->cluster, page->after.set ? page->after.n[0] : INT64_C(0));
+    while (db_step(&r->db, st, &row, err)) {
+        if (!row) {
+            return true;
+        }
+        if (n == page->limit || scanned == SCAN_MAX) {
+            page->next = (struct keyset){true, {last, 0, 0}, NULL};
+            (void)sqlite3_reset(st);
+            return true;
+        }
+        scanned++;
+        last = db_int(st, 0);
+        if (reader_text_match(f->q, db_text(st, 1, NULL), db_text(st, 2, NULL))) {
+            json_open(j, '{');
+            group_json(r, st, j);
+            json_close(j, '}');
+            n++;
+        }
+    }
+    return false;
+}
+
+static bool targets_json(struct reader *r, int64_t id, struct json_out *j, struct err *err)
+{
+    json_key(j, "target_list");
+    json_open(j, '[');
+    sqlite3_stmt *st = db_get(&r->db, READ_GROUP_TARGETS);
+    db_bind(st, "i", id);
+    bool row = true;
+    while (row) {
+        if (!db_step(&r->db, st, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            break;
+        }
+        const struct elb_target *t = reader_record(r, &elb_target_table, st, 7);
+        json_open(j, '{');
+        json_kstr(j, "target", db_text(st, 0, NULL));
+        json_kint(j, "port", db_int(st, 1));
+        json_kstr(j, "state", db_text(st, 2, NULL));
+        json_kstr(j, "reason", db_text(st, 3, NULL));
+        json_kstr(j, "description", t != NULL ? t->description : "");
+        json_kstr(j, "zone", t != NULL ? t->zone : "");
+        json_ktime(j, "first_seen_at", db_int(st, 4));
+        json_ktime(j, "healthy_at", db_int(st, 5));
+        json_ktime(j, "state_since", db_int(st, 6));
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+    return true;
+}
+
+/* Bindings that name the group, of any namespace. */
+static bool bindings_json(struct reader *r, int64_t cluster, const char *arn, struct json_out *j,
+                          struct err *err)
+{
+    static const enum kind kinds[] = {KIND_BINDING_LBC, KIND_BINDING_AUTO};
+    int scanned = 0;
+    json_key(j, "bindings");
+    json_open(j, '[');
+    for (size_t i = 0; i < 2; i++) {
+        sqlite3_stmt *st = db_get(&r->db, READ_OBJECTS_PAGE);
+        db_bind(st, "iiit", cluster, (int64_t)kinds[i], INT64_C(0), "");
+        bool row = true;
+        while (row && scanned < SCAN_MAX) {
+            if (!db_step(&r->db, st, &row, err)) {
+                return false;
+            }
+            const struct kube_binding *b =
+                row ? reader_record(r, kind_info(kinds[i])->table, st, 4) : NULL;
+            scanned++;
+            if (b != NULL && strcmp(b->arn, arn) == 0) {
+                json_open(j, '{');
+                json_kstr(j, "namespace", db_text(st, 3, NULL));
+                json_kstr(j, "name", db_text(st, 2, NULL));
+                json_close(j, '}');
+            }
+        }
+        (void)sqlite3_reset(st);
+    }
+    json_close(j, ']');
+    return true;
+}
+
+bool reader_group(struct reader *r, int64_t cluster, int64_t id, struct json_out *j,
+                  struct err *err)
+{
+    bool row = false;
+    sqlite3_stmt *st = db_get(&r->db, READ_GROUP_BY_ID);
+    db_bind(st, "ii", id, cluster);
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    if (!row) {
+        return err_set(err, ERR_NOT_FOUND, "no target group %lld", (long long)id);
+    }
+    group_json(r, st, j);
+    const char *arn = db_text(st, 1, r->arena);
+    (void)sqlite3_reset(st);
+    return bindings_json(r, cluster, arn, j, err) && targets_json(r, id, j, err);
+}

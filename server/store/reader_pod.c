@@ -1,0 +1,310 @@
+/*
+ * Pods with their gates and targets (see reader.h). Verdict columns come from the row; gates are
+ * joined from the packed pod (what Kubernetes says) and its track (what we remember).
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "model/pack.h"
+#include "store/reader_in.h"
+
+/* Target groups that the namespace's bindings name: an address alone may stand in a group of
+ * another cluster. */
+struct groups {
+    int64_t ns_id;
+    bool any_target;
+    const struct kube_binding **items;
+    uint32_t n;
+};
+
+struct pod_row {
+    sqlite3_stmt *st;
+    const struct kube_pod *pod;    /* NULL: packed by an older version */
+    const struct pod_track *track; /* NULL likewise, or never judged */
+};
+
+static bool load_bindings(struct reader *r, int64_t cluster, int64_t ns_id, enum kind kind,
+                          struct groups *g, struct err *err)
+{
+    enum { BINDINGS_MAX = 1000 };
+    sqlite3_stmt *st = db_get(&r->db, READ_NS_BINDINGS);
+    db_bind(st, "iii", cluster, (int64_t)kind, ns_id);
+    bool row = false;
+    while (db_step(&r->db, st, &row, err)) {
+        if (!row) {
+            return true;
+        }
+        const struct kube_binding *b = reader_record(r, kind_info(kind)->table, st, 0);
+        if (b != NULL && g->n < 2 * BINDINGS_MAX) {
+            g->items[g->n++] = b;
+        }
+    }
+    return false;
+}
+
+static bool load_groups(struct reader *r, int64_t cluster, int64_t ns_id, struct groups *g,
+                        struct err *err)
+{
+    enum { ROOM = 2000 };
+    *g = (struct groups){.ns_id = ns_id};
+    sqlite3_stmt *st = db_get(&r->db, READ_ANY_TARGET);
+    if (!db_step(&r->db, st, &g->any_target, err)) {
+        return false;
+    }
+    (void)sqlite3_reset(st);
+    if (!g->any_target) {
+        return true; /* ELBv2 has not said anything: nothing to join */
+    }
+    g->items = arena_zalloc(r->arena, ROOM * sizeof *g->items);
+    return load_bindings(r, cluster, ns_id, KIND_BINDING_LBC, g, err) &&
+           load_bindings(r, cluster, ns_id, KIND_BINDING_AUTO, g, err);
+}
+
+static bool group_named(const struct groups *g, const char *arn, const char *name)
+{
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct kube_binding *b = g->items[i];
+        if (strcmp(b->arn, arn) == 0 ||
+            (b->arn[0] == '\0' && b->group_name[0] != '\0' && strcmp(b->group_name, name) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void target_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
+{
+    const struct elb_target *t = reader_record(r, &elb_target_table, st, 8);
+    json_open(j, '{');
+    json_kstr(j, "target_group", db_text(st, 0, NULL));
+    json_kstr(j, "name", db_text(st, 1, NULL));
+    json_kstr(j, "ip", db_text(st, 2, NULL));
+    json_kint(j, "port", db_int(st, 3));
+    json_kstr(j, "state", db_text(st, 4, NULL));
+    json_kstr(j, "reason", db_text(st, 5, NULL));
+    json_kstr(j, "description", t != NULL ? t->description : "");
+    json_kstr(j, "zone", t != NULL ? t->zone : "");
+    json_ktime(j, "first_seen_at", db_int(st, 6));
+    json_ktime(j, "healthy_at", db_int(st, 7));
+    json_close(j, '}');
+}
+
+/* The address as the store keeps it: IPv6 in its canonical form. */
+static const char *canonical(const char *ip, char text[INET6_ADDRSTRLEN])
+{
+    struct in6_addr v6;
+    if (strchr(ip, ':') != NULL && inet_pton(AF_INET6, ip, &v6) == 1 &&
+        inet_ntop(AF_INET6, &v6, text, INET6_ADDRSTRLEN) != NULL) {
+        return text;
+    }
+    return ip;
+}
+
+static bool targets_json(struct reader *r, const struct groups *g, const char *ip,
+                         struct json_out *j, struct err *err)
+{
+    json_key(j, "targets");
+    json_open(j, '[');
+    if (g->n > 0 && ip[0] != '\0') {
+        char text[INET6_ADDRSTRLEN];
+        sqlite3_stmt *st = db_get(&r->db, READ_TARGETS_AT);
+        db_bind(st, "t", canonical(ip, text));
+        bool row = true;
+        while (row) {
+            if (!db_step(&r->db, st, &row, err)) {
+                return false;
+            }
+            if (row && group_named(g, db_text(st, 0, NULL), db_text(st, 1, NULL))) {
+                target_json(r, st, j);
+            }
+        }
+    }
+    json_close(j, ']');
+    return true;
+}
+
+static const struct gate_track *track_of(const struct pod_track *track, const char *type)
+{
+    for (uint32_t i = 0; track != NULL && i < track->gates.n; i++) {
+        const struct gate_track *g = LIST_AT(struct gate_track, track->gates, i);
+        if (strcmp(g->type, type) == 0) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+static void gate_json(const struct pod_row *p, const char *type, struct json_out *j)
+{
+    const struct condition *c = condition_get(&p->pod->conditions, type);
+    const struct gate_track *t = track_of(p->track, type);
+    enum gate_status status = GATE_ABSENT;
+    if (c != NULL) {
+        status = strcmp(c->status, "True") == 0 ? GATE_OPEN : GATE_CLOSED;
+    }
+    json_open(j, '{');
+    json_kstr(j, "type", type);
+    json_kstr(j, "family", gate_family_name(gate_family_of(type)));
+    json_kstr(j, "binding", gate_binding_name(type));
+    json_kstr(j, "status", gate_status_name(status));
+    json_kstr(j, "reason", c != NULL ? c->reason : "");
+    json_kstr(j, "message", c != NULL ? c->message : "");
+    json_ktime(j, "first_seen_at", t != NULL ? t->first_seen_at : 0);
+    json_ktime(j, "opened_at", t != NULL ? t->opened_at : 0);
+    json_close(j, '}');
+}
+
+static bool repeated(const struct strs *gates, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++) {
+        if (strcmp(gates->items[k], gates->items[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void gates_json(const struct pod_row *p, struct json_out *j)
+{
+    json_key(j, "gates");
+    json_open(j, '[');
+    for (uint32_t i = 0; p->pod != NULL && i < p->pod->gates.n; i++) {
+        if (!repeated(&p->pod->gates, i)) { /* a pod may carry one twice */
+            gate_json(p, p->pod->gates.items[i], j);
+        }
+    }
+    json_close(j, ']');
+}
+
+static void truths_json(int64_t truths, struct json_out *j)
+{
+    json_key(j, "truth");
+    json_open(j, '{');
+    json_kstr(j, "kubelet", truth_name((enum truth)(truths & 3)));
+    json_kstr(j, "gate", truth_name((enum truth)(truths >> 2 & 3)));
+    json_kstr(j, "elb", truth_name((enum truth)(truths >> 4 & 3)));
+    json_close(j, '}');
+}
+
+/* Members of an open object. */
+static bool pod_json(struct reader *r, const struct groups *g, sqlite3_stmt *st, struct json_out *j,
+                     struct err *err)
+{
+    struct pod_row p = {.st = st,
+                        .pod = reader_record(r, kind_info(KIND_POD)->table, st, 14),
+                        .track = reader_record(r, &pod_track_table, st, 15)};
+    const struct condition *ready =
+        p.pod != NULL ? condition_get(&p.pod->conditions, "ContainersReady") : NULL;
+    bool containers_ready = ready != NULL && strcmp(ready->status, "True") == 0;
+    json_kstr(j, "name", db_text(st, 1, NULL));
+    json_kstr(j, "uid", db_text(st, 2, NULL));
+    json_kstr(j, "ip", db_text(st, 3, NULL));
+    json_kstr(j, "node", p.pod != NULL ? p.pod->node : "");
+    json_kstr(j, "revision", db_text(st, 4, NULL));
+    json_kbool(j, "is_new", db_int(st, 5) != 0);
+    json_kstr(j, "state", pod_state_name((enum pod_state)db_int(st, 6)));
+    json_ktime(j, "since", db_int(st, 7));
+    json_ktime(j, "created_at", db_int(st, 8));
+    json_ktime(j, "deleted_at", db_int(st, 9));
+    int64_t at = p.track != NULL ? p.track->containers_ready_at : 0;
+    json_ktime(j, "containers_ready_at",
+               !containers_ready ? 0
+               : at != 0         ? at
+                                 : ready->transition_at);
+    json_kbool(j, "gate_missing", db_int(st, 10) != 0);
+    truths_json(db_int(st, 11), j);
+    json_kopt(j, "contradiction", contradiction_name((enum contradiction)db_int(st, 12)));
+    json_kopt(j, "cause", db_text(st, 13, NULL));
+    gates_json(&p, j);
+    return targets_json(r, g, db_text(st, 3, NULL), j, err);
+}
+
+bool reader_pods(struct reader *r, int64_t workload_id, struct page *page, struct json_out *j,
+                 struct err *err)
+{
+    struct groups groups = {0};
+    struct keyset last = {0};
+    page->next = (struct keyset){0};
+    sqlite3_stmt *st = db_get(&r->db, READ_PODS_PAGE);
+    db_bind(st, "iiii", workload_id, page->after.set ? page->after.n[0] : INT64_MAX,
+            page->after.set ? page->after.n[1] : INT64_MAX, (int64_t)page->limit + 1);
+    bool row = false;
+    for (int n = 0; db_step(&r->db, st, &row, err); n++) {
+        if (!row) {
+            return true;
+        }
+        if (n == page->limit) {
+            page->next = last;
+            (void)sqlite3_reset(st);
+            return true;
+        }
+        if (n == 0 && !load_groups(r, db_int(st, 18), db_int(st, 16), &groups, err)) {
+            return false;
+        }
+        last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
+        json_open(j, '{');
+        if (!pod_json(r, &groups, st, j, err)) {
+            return false;
+        }
+        json_close(j, '}');
+    }
+    return false;
+}
+
+static bool workload_json(struct reader *r, int64_t id, struct json_out *j, struct err *err)
+{
+    bool row = false;
+    sqlite3_stmt *st = db_get(&r->db, READ_WORKLOAD_BY_ID);
+    db_bind(st, "i", id);
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    json_key(j, "workload");
+    if (row) {
+        json_open(j, '{');
+        json_kstr(j, "namespace", db_text(st, 1, NULL));
+        json_kstr(j, "kind", db_text(st, 2, NULL));
+        json_kstr(j, "name", db_text(st, 3, NULL));
+        json_close(j, '}');
+    } else {
+        json_nil(j);
+    }
+    (void)sqlite3_reset(st);
+    return true;
+}
+
+bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const char *name,
+                bool alone, struct json_out *j, struct err *err)
+{
+    int64_t ns_id = 0;
+    bool row = false;
+    if (!reader_ns_id(r, cluster, namespace, &ns_id, err)) {
+        return false;
+    }
+    sqlite3_stmt *st = db_get(&r->db, READ_POD_BY_NAME);
+    db_bind(st, "it", ns_id, name);
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    if (!row) {
+        return err_set(err, ERR_NOT_FOUND, "no pod %.200s in namespace %.100s", name, namespace);
+    }
+    struct groups groups;
+    if (!load_groups(r, cluster, ns_id, &groups, err)) {
+        return false;
+    }
+    json_open(j, '{');
+    if (alone) {
+        json_kstr(j, "namespace", namespace);
+    }
+    if (!pod_json(r, &groups, st, j, err) || (alone && !workload_json(r, db_int(st, 17), j, err))) {
+        return false;
+    }
+    (void)sqlite3_reset(st);
+    if (!alone) {
+        json_close(j, '}');
+    }
+    return true;
+}
