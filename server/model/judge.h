@@ -4,7 +4,7 @@
  *   revision which revision the rollout goes to, which pods are of it    (revision.c)
  *   join     which bindings select each pod, which binding each gate names, which target each
  *            (pod, binding) should have, which slice entry it has        (join.c)
- *   pods     gates, three truths, state of each pod                      (pod.c)
+ *   pods     gates, three truths, state of each pod                      (pod.c, truth.c)
  *   track    what to remember of each pod, its transitions and samples   (track.c)
  *   pace     slow and stuck, next look, eta                              (pace.c)
  *   causes   findings from the joined facts                              (cause*.c, finding.c)
@@ -94,6 +94,8 @@ struct judge {
     struct finding_room *rooms; /* growing parts of each finding (finding.c) */
     struct index by_name;       /* findings by code and object (finding.c) */
     struct index prior_by_name; /* prior findings likewise */
+    uint32_t cap_transitions;
+    uint32_t cap_samples;
 };
 
 /* Starts a finding of a catalogue code about an object: severity and terminal come from the
@@ -112,5 +114,60 @@ void judge_look_at(struct judge *j, int64_t at);
 
 /* All rules of the catalogue over the sheet (cause*.c). */
 void causes_find(struct judge *j);
+
+/* ---- questions the rules and the steps share ---- */
+
+/* A binding whose targets are pod addresses: spec.targetType ip, or unset and the group's own type
+ * is ip. */
+bool binding_is_ip(const struct facts_binding *fb);
+/* Does this pod count for this binding: type ip, and it selects the pod or the pod has its gate. */
+bool pod_binding_applies(const struct pod_binding *pb);
+/* The pod has the binding's gate, but its Service selects other pods now: the condition is frozen
+ * at its last value. */
+bool pod_binding_frozen(const struct pod_binding *pb);
+/* A gate that the controller set True because binding, Service or port were gone. */
+bool gate_forced_open(const struct pod_gate *g);
+/* The pod's gate of this binding, or NULL. */
+const struct pod_gate *pod_gate_of(const struct pod_sheet *p, const struct pod_binding *pb);
+
+/* ELBv2's word on a pod behind a binding, as a step on the way to traffic. */
+enum elb_word {
+    ELB_UNKNOWN, /* the group is not known, or the pod's port is not */
+    ELB_HEALTHY,
+    ELB_ABSENT,      /* not registered, draining, or Target.NotRegistered */
+    ELB_REGISTERING, /* initial, Elb.RegistrationInProgress */
+    ELB_CHECKING,    /* initial, Elb.InitialHealthChecking */
+    ELB_BAD          /* unhealthy, unused, unavailable, or the group is gone */
+};
+enum elb_word elb_word_of(const struct pod_binding *pb);
+
+/* Yes: every binding that counts says healthy; no: some binding says otherwise. */
+enum truth truth_of_elb(const struct pod_sheet *p);
+/* The worst disagreement over the bindings that count. */
+enum contradiction contradiction_of(const struct pod_sheet *p);
+
+/* ---- the steps, in order (see top) ---- */
+
+void judge_revision(struct judge *j);
+void judge_join(struct judge *j);
+void judge_pods(struct judge *j);
+void judge_pace(struct judge *j);
+void judge_outcome(struct judge *j);
+int64_t judge_eta(const struct judge *j);
+
+/* What is remembered of a pod: facts before the state is known, then the state. */
+void track_facts(struct judge *j, struct pod_sheet *p);
+void track_state(struct judge *j, struct pod_sheet *p);
+/* Transitions of all pods against what was remembered, and the changed marks. */
+void track_close(struct judge *j);
+/* Adds a step of the timeline to the verdict. */
+void judge_transition(struct judge *j, const struct transition *t);
+void judge_sample(struct judge *j, const char *binding, int64_t ms);
+/* Sorts findings into the verdict and chooses the primary one. */
+void judge_findings_close(struct judge *j);
+/* Does a terminal finding hold this pod? */
+bool pod_is_terminal(const struct judge *j, const struct pod_sheet *p);
+/* How many pods make up the batch that a rollout replaces at once; 0 = no batches can be told. */
+int64_t rollout_batch(const struct judge *j);
 
 #endif

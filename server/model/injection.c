@@ -1,0 +1,98 @@
+/*
+ * A namespace's injection label, for lists. What decides is the live webhook where there is one,
+ * since its namespaceSelector may ask for something else; the documented label otherwise. A
+ * namespace needs the label of each family whose ip bindings stand in it.
+ */
+#include "model/judge.h"
+
+#include <string.h>
+
+static const char *const lbc_key = "elbv2.k8s.aws/pod-readiness-gate-inject";
+static const char *const auto_key = "eks.amazonaws.com/pod-readiness-gate-inject";
+
+/* The pod webhook of a family: the open-source controller's by its path, Auto Mode's by its name.
+ */
+static bool injects(const struct webhook *w, bool auto_family)
+{
+    bool pods = false;
+    for (uint32_t i = 0; i < w->rules.n; i++) {
+        const struct webhook_rule *r = LIST_AT(struct webhook_rule, w->rules, i);
+        for (uint32_t k = 0; k < r->resources.n; k++) {
+            pods = pods || strcmp(r->resources.items[k], "pods") == 0;
+        }
+    }
+    const char *suffix = auto_family ? ".eks.amazonaws.com" : ".elbv2.k8s.aws";
+    bool named = strstr(w->name, suffix) != NULL;
+    return pods && (named || (!auto_family && strcmp(w->path, "/mutate-v1-pod") == 0));
+}
+
+static const struct webhook *injector_of(const struct facts_cluster *cluster, bool auto_family)
+{
+    for (uint32_t i = 0; i < cluster->webhook_configs.n; i++) {
+        const struct kube_webhook_config *c =
+            LIST_AT(struct kube_webhook_config, cluster->webhook_configs, i);
+        for (uint32_t k = 0; k < c->webhooks.n; k++) {
+            const struct webhook *w = LIST_AT(struct webhook, c->webhooks, k);
+            if (injects(w, auto_family)) {
+                return w;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool is_enabled(const struct facts_namespace *ns, const struct facts_cluster *cluster,
+                       bool auto_family)
+{
+    const struct kvs *labels = &ns->object->meta.labels;
+    const struct webhook *w = injector_of(cluster, auto_family);
+    if (w != NULL) { /* a webhook without a selector takes every namespace */
+        return w->namespace_selector.present == 0 || selector_match(&w->namespace_selector, labels);
+    }
+    const char *value = kvs_get(labels, auto_family ? auto_key : lbc_key);
+    return value != NULL && strcmp(value, "enabled") == 0;
+}
+
+static const char *verdict_of(const struct facts_namespace *ns, const struct facts_cluster *cluster,
+                              bool auto_family)
+{
+    const struct meta *meta = &ns->object->meta;
+    const char *own = auto_family ? auto_key : lbc_key;
+    const char *other = auto_family ? lbc_key : auto_key;
+    if (is_enabled(ns, cluster, auto_family)) {
+        return "enabled";
+    }
+    if (kvs_get(&meta->labels, own) != NULL) {
+        return "wrong_value";
+    }
+    if (kvs_get(&meta->labels, other) != NULL) {
+        return "wrong_family";
+    }
+    bool annotated =
+        kvs_get(&meta->annotations, own) != NULL || kvs_get(&meta->annotations, other) != NULL;
+    return annotated ? "annotation_only" : "missing";
+}
+
+const char *namespace_injection(const struct facts_namespace *ns,
+                                const struct facts_cluster *cluster)
+{
+    bool families[2] = {false, false};
+    for (uint32_t i = 0; i < ns->bindings.n; i++) {
+        const struct facts_binding *fb = LIST_AT(struct facts_binding, ns->bindings, i);
+        if (binding_is_ip(fb) && fb->binding->meta.deleted_at == 0) {
+            families[fb->binding->meta.kind == KIND_BINDING_AUTO] = true;
+        }
+    }
+    if (ns->object == NULL || (!families[0] && !families[1])) {
+        return "not_applicable";
+    }
+    const char *worst = "enabled";
+    for (int i = 0; i < 2; i++) {
+        const char *verdict = families[i] ? verdict_of(ns, cluster, i == 1) : "enabled";
+        if (strcmp(verdict, "enabled") != 0) {
+            worst = verdict;
+            break;
+        }
+    }
+    return worst;
+}
