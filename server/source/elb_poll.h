@@ -53,7 +53,8 @@ struct elb_group_state {
     int64_t describe_due;
     int64_t attributes_due;
     int failures;
-    uint8_t digest[32]; /* of the last health answer */
+    uint8_t raw[32];    /* digest of the last health answer's bytes */
+    uint8_t digest[32]; /* ... of its rows, sorted */
     bool answered;
     struct elb_group_state *next;
 };

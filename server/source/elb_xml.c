@@ -215,15 +215,21 @@ static void XMLCALL on_open(void *arg, const XML_Char *name, const XML_Char **at
         return;
     }
     r->depth++;
-    size_t at = strlen(r->path);
+    size_t at = r->depth > 1 ? r->marks[r->depth - 1] : 0;
     if (r->depth > 1) { /* the root's name is the call's and says nothing */
-        int n = snprintf(r->path + at, sizeof r->path - at, "%s%s", at > 0 ? "/" : "", name);
-        if (n < 0 || (size_t)n >= sizeof r->path - at) {
+        size_t n = strlen(name);
+        if (at + n + 2 > sizeof r->path) {
+            r->marks[r->depth] = at;
             fail(r, "an element's path is too long");
             return;
         }
+        if (at > 0) {
+            r->path[at++] = '/';
+        }
+        memcpy(r->path + at, name, n + 1);
+        at += n;
     }
-    r->marks[r->depth] = strlen(r->path);
+    r->marks[r->depth] = at;
     buf_clear(&r->text);
     if (r->table != NULL) {
         open_known(r);
