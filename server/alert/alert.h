@@ -47,12 +47,14 @@ bool alert_sweep(struct store *s, const struct config *config, int *ret_queued,
 /* What became of one delivery, data of COMMAND_DELIVERY_RESULT (freed with free()). */
 enum delivery_fate {
     FATE_ANSWERED, /* an attempt was made: status and error tell */
+    FATE_EXPIRED,  /* not tried again: older than max_age, and the receiver fails */
     FATE_DISABLED, /* not tried: the receiver answered 410 Gone before */
     FATE_DROPPED   /* not tried: the configuration has no such receiver any more */
 };
 struct delivery_result {
     int64_t delivery_id;
     enum delivery_fate fate;
+    bool too_old; /* past the receiver's max_age: a failure is the last one */
     int64_t at;
     int status; /* HTTP status, 0 = no answer */
     int64_t latency_ms;
@@ -60,12 +62,12 @@ struct delivery_result {
     char error[256];
     char reply[1024];
 };
-/* Books an attempt: delivered (2xx), next try with back-off and jitter, or dead (410 Gone, or older
- * than the receiver's max_age). A delivery that is gone is no error. Thread: writer only. */
+/* Books an attempt: delivered (2xx), next try with back-off and jitter, or dead (410 Gone, too
+ * old). A delivery that is gone is no error. Thread: writer only. */
 bool alert_book(struct store *s, const struct config *config, const struct delivery_result *r,
                 struct err *err) MUST_CHECK;
-/* Makes a dead, dropped or delivered one pending again; it is tried at least once. ERR_NOT_FOUND.
- * Thread: writer only. */
+/* Makes a dead, dropped or delivered one pending again; its age starts anew. ERR_NOT_FOUND. Thread:
+ * writer only. */
 bool alert_redeliver(struct store *s, int64_t delivery_id, struct err *err) MUST_CHECK;
 
 /* ---- deliver thread ---- */

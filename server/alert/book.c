@@ -21,14 +21,14 @@ int64_t book_wait_ms(int64_t attempts, int64_t retry_after_ms, uint32_t random)
     return asked > wait ? asked : wait;
 }
 
-static const struct config_receiver *receiver_of(const struct config *config, const char *name)
+static bool has_receiver(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->n_receivers; i++) {
         if (strcmp(config->receivers[i].name, name) == 0) {
-            return &config->receivers[i];
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 static bool delivered(const struct delivery_result *r)
@@ -40,15 +40,12 @@ static bool delivered(const struct delivery_result *r)
 static void decide(const struct config *config, const struct outbox_delivery *d,
                    const struct delivery_result *r, struct outbox_booking *b)
 {
-    const struct config_receiver *receiver = receiver_of(config, d->receiver);
-    bool old = receiver != NULL && r->at - d->created_at > receiver->max_age_ms &&
-               d->attempts + 1 >= TRIES_BEFORE_DEAD;
     b->done_at = r->at;
     if (delivered(r)) {
         b->state = DELIVERY_DELIVERED;
-    } else if (r->fate == FATE_DROPPED || receiver == NULL) {
+    } else if (r->fate == FATE_DROPPED || !has_receiver(config, d->receiver)) {
         b->state = DELIVERY_DROPPED;
-    } else if (r->fate == FATE_DISABLED || r->status == 410 || old) {
+    } else if (r->fate != FATE_ANSWERED || r->status == 410 || r->too_old) {
         b->state = DELIVERY_DEAD;
     } else {
         uint32_t random = 0;

@@ -8,8 +8,7 @@ enum {
     RETRY_FIRST_MS = 5 * 1000,       /* after the first failure; doubling */
     RETRY_MAX_MS = 5 * 60 * 1000,    /* up to here, jitter aside */
     RETRY_AFTER_MAX_MS = 15 * 60000, /* what a receiver may ask for */
-    RETRY_HORIZON_MS = 20 * 60000,   /* no try is ever planned beyond this */
-    TRIES_BEFORE_DEAD = 3            /* age alone kills nobody: we may have been stopped */
+    RETRY_HORIZON_MS = 20 * 60000    /* no try is ever planned beyond this */
 };
 
 /* Wait after the failure that ends attempt number `attempts` + 1. random: any 32 bits; the wait is

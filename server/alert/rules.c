@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alert/alert.h"
+#include "alert/attempt.h"
 #include "alert/render.h"
 #include "base/digest.h"
 #include "store/outbox.h"
@@ -21,15 +22,10 @@ struct event {
     struct arena *arena;
 };
 
-static bool is_alertmanager(const struct config_receiver *r)
-{
-    return strcmp(r->format, "alertmanager") == 0;
-}
-
 /* Alertmanager knows no message of recovery, only the end of the alert that it was told of. */
 static bool wants(const struct config_receiver *r, const char *type)
 {
-    const char *wanted = is_alertmanager(r) ? ALERT_STUCK : type;
+    const char *wanted = attempt_is_alertmanager(r) ? ALERT_STUCK : type;
     for (size_t i = 0; r->types != NULL && r->types[i] != NULL; i++) {
         if (strcmp(r->types[i], wanted) == 0) {
             return true;
@@ -48,7 +44,7 @@ static const char *new_webhook_id(struct arena *a)
 
 static const char *body_for(const struct config_receiver *r, const struct event *e)
 {
-    if (!is_alertmanager(r)) {
+    if (!attempt_is_alertmanager(r)) {
         return render_standard(e->type, e->at, e->data, e->arena);
     }
     bool ended = strcmp(e->type, ALERT_RECOVERED) == 0;

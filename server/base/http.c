@@ -100,6 +100,17 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
+static int on_progress(void *arg, curl_off_t dl_total, curl_off_t dl, curl_off_t ul_total,
+                       curl_off_t ul)
+{
+    const struct transfer *t = arg;
+    (void)dl_total;
+    (void)dl;
+    (void)ul_total;
+    (void)ul;
+    return t->req->cancelled(t->req->cancelled_arg) ? 1 : 0;
+}
+
 void http_global_init(void)
 {
     (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* a failure shows at the first transfer */
@@ -137,6 +148,11 @@ static void set_options(CURL *c, struct transfer *t, char *errors, struct curl_s
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+    if (req->cancelled != NULL) {
+        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    }
     if (req->no_proxy || req->deny_private) { /* a proxy would hide the address from the check */
         curl_easy_setopt(c, CURLOPT_PROXY, "");
     }
@@ -160,6 +176,9 @@ static bool explain(CURLcode rc, const struct transfer *t, const char *errors, s
             "the address is loopback, link-local or private, and allow_private is not set");
     }
     enum err_code code = ERR_REMOTE;
+    if (rc == CURLE_ABORTED_BY_CALLBACK) {
+        return err_set(err, ERR_TIMEOUT, "cut off");
+    }
     if (rc == CURLE_OPERATION_TIMEDOUT) {
         code = ERR_TIMEOUT;
     } else if (rc == CURLE_URL_MALFORMAT || rc == CURLE_UNSUPPORTED_PROTOCOL) {

@@ -27,6 +27,9 @@ struct http_request {
     bool no_proxy;      /* ignore http_proxy and friends */
     const char *ca_file; /* NULL = the system's */
     const char *token;   /* sent as Authorization: Bearer; NULL = none */
+    /* Asked about once a second: true ends the transfer with ERR_TIMEOUT. NULL = never. */
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
 };
 
 struct http_response {

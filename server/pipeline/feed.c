@@ -132,7 +132,8 @@ static const struct feed_block *build(const struct commit *c, int64_t at)
                                .n = c->n_items,
                                .items = items,
                                .list_changed = c->list_changed,
-                               .summary_changed = c->summary_changed};
+                               .summary_changed = c->summary_changed,
+                               .overflow = c->overflow};
     atomic_init(&b->refs, 1);
     return &b->b;
 }

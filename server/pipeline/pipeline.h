@@ -26,6 +26,7 @@ struct feed_block {
     const struct feed_item *items; /* texts live in the block */
     bool list_changed;             /* some rollout's list columns changed */
     bool summary_changed;
+    bool overflow; /* more changed than items tells: readers must load anew */
 };
 /* Thread: any (atomic count). */
 const struct feed_block *feed_block_ref(const struct feed_block *b);
