@@ -42,6 +42,7 @@ struct binding_side {
     uint32_t service;                /* number of the first binding with the same Service */
     uint32_t group;                  /* number of the first binding with the same group */
     bool v6;
+    bool ip;
 };
 
 struct join {
@@ -144,6 +145,7 @@ static void open_sides(struct join *jn)
         struct binding_side *s = &jn->sides[i];
         *s = (struct binding_side){.fb = fb, .port = service_port_of(fb), .service = i, .group = i};
         s->v6 = strcmp(fb->binding->ip_address_type, "ipv6") == 0;
+        s->ip = binding_is_ip(fb);
         for (uint32_t k = i; k-- > 0;) {
             if (fb->service != NULL && jn->sides[k].fb->service == fb->service) {
                 s->service = k;
@@ -192,9 +194,9 @@ static void join_selection(struct join *jn, struct pod_sheet *p)
     if (!same_class(jn, labels)) {
         for (uint32_t i = 0; i < jn->n; i++) {
             const struct facts_binding *fb = jn->sides[i].fb;
-            struct pod_binding pb = {.fb = fb};
+            struct pod_binding pb = {.fb = fb, .ip = jn->sides[i].ip};
             pb.selects = fb->service != NULL && kvs_subset(&fb->service->selector, labels);
-            pb.wants_gate = pb.selects && binding_is_ip(fb) && fb->binding->meta.deleted_at == 0;
+            pb.wants_gate = pb.selects && pb.ip && fb->binding->meta.deleted_at == 0;
             pb.service_port_missing = fb->service != NULL && jn->sides[i].port == NULL;
             jn->proto[i] = pb;
             if (pb.selects) {
@@ -376,14 +378,18 @@ static int64_t port_of(const struct binding_side *side, const struct slice_entry
 
 static uint32_t address_hash(uint32_t group, const struct address *a)
 {
-    return index_hash_bytes(index_hash_bytes(INDEX_SEED, &group, sizeof group), a->b,
-                            ADDRESS_BYTES);
+    uint64_t half[2];
+    memcpy(half, a->b, ADDRESS_BYTES);
+    uint64_t h = (half[0] ^ group) * UINT64_C(0x9E3779B97F4A7C15) ^ half[1];
+    h = (h ^ (h >> 33)) * UINT64_C(0xFF51AFD7ED558CCD);
+    h = (h ^ (h >> 33)) * UINT64_C(0xC4CEB9FE1A85EC53);
+    return (uint32_t)(h ^ (h >> 33));
 }
 
 static bool group_wanted(const struct join *jn, uint32_t i)
 {
     for (uint32_t u = 0; u < jn->n_used; u++) {
-        if (jn->sides[jn->used[u]].group == i && binding_is_ip(jn->sides[jn->used[u]].fb)) {
+        if (jn->sides[jn->used[u]].group == i && jn->sides[jn->used[u]].ip) {
             return true;
         }
     }
@@ -427,17 +433,13 @@ static const char *pod_address(const struct kube_pod *pod, bool v6)
 
 /* Where the port is not known (its Service is gone) any port of the address will do. */
 static const struct facts_target *target_of(const struct join *jn, const struct binding_side *side,
-                                            const struct kube_pod *pod, int64_t port)
+                                            const struct address *a, int64_t port)
 {
-    struct address a;
-    if (!side->fb->group->known || !address_parse(pod_address(pod, side->v6), &a)) {
-        return NULL;
-    }
     uint32_t i = 0;
-    for (uint32_t at = index_start(&jn->target_index, address_hash(side->group, &a));
+    for (uint32_t at = index_start(&jn->target_index, address_hash(side->group, a));
          index_next(&jn->target_index, &at, &i);) {
         const struct target_entry *e = &jn->targets[i];
-        if (e->group == side->group && memcmp(e->address.b, a.b, ADDRESS_BYTES) == 0 &&
+        if (e->group == side->group && memcmp(e->address.b, a->b, ADDRESS_BYTES) == 0 &&
             (port == 0 || e->target->t.port == port)) {
             return e->target;
         }
@@ -445,21 +447,50 @@ static const struct facts_target *target_of(const struct join *jn, const struct 
     return NULL;
 }
 
+/* A pod's address in one family, parsed on first need. */
+struct pod_address {
+    bool tried;
+    bool valid;
+    struct address a;
+};
+
+static const struct address *address_of(const struct kube_pod *pod, bool v6,
+                                        struct pod_address *cache)
+{
+    if (!cache->tried) {
+        cache->tried = true;
+        cache->valid = address_parse(pod_address(pod, v6), &cache->a);
+    }
+    return cache->valid ? &cache->a : NULL;
+}
+
 static void join_targets(struct join *jn, struct pod_sheet *p)
 {
+    struct pod_address addresses[2] = {{.tried = false}};
+    p->near = arena_array(jn->j->a, const struct pod_binding *, jn->n_used);
     for (uint32_t u = 0; u < jn->n_used; u++) {
         struct binding_side *side = &jn->sides[jn->used[u]];
         struct pod_binding *pb = &p->bindings[jn->used[u]];
         if (!pb->selects && !pb->gated) {
             continue;
         }
+        p->near[p->n_near++] = pb;
         const struct slice_entry *entry = endpoint_of(jn, side, p->fp->pod);
         pb->endpoint = entry != NULL ? entry->endpoint : NULL;
-        if (binding_is_ip(side->fb)) {
-            pb->port = port_of(side, entry, p->fp->pod);
-            pb->target = target_of(jn, side, p->fp->pod, pb->port);
+        if (!pb->ip) {
+            continue;
         }
+        pb->port = port_of(side, entry, p->fp->pod);
+        const struct address *a = address_of(p->fp->pod, side->v6, &addresses[side->v6]);
+        pb->target = a != NULL && side->fb->group->known ? target_of(jn, side, a, pb->port) : NULL;
     }
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+    uint32_t a = *(const uint32_t *)pa;
+    uint32_t b = *(const uint32_t *)pb;
+    return (a > b) - (a < b);
 }
 
 void judge_join(struct judge *j)
@@ -470,6 +501,7 @@ void judge_join(struct judge *j)
         join_selection(&jn, &j->pods[i]);
         join_gates(&jn, &j->pods[i]);
     }
+    qsort(jn.used, jn.n_used, sizeof *jn.used, by_place); /* the namespace's order */
     index_slices(&jn);
     index_targets(&jn);
     for (uint32_t i = 0; i < j->n_pods; i++) {

@@ -23,6 +23,7 @@
 /* One binding of the namespace as one pod sees it. */
 struct pod_binding {
     const struct facts_binding *fb;
+    bool ip;         /* binding_is_ip(fb) */
     bool selects;    /* its Service exists and selects the pod now (any target type) */
     bool gated;      /* the pod has a gate that names it, of the binding's own family */
     bool wants_gate; /* selects, type ip: a pod created now would be gated by it, given the label */
@@ -49,6 +50,8 @@ struct pod_sheet {
     const struct pod_track *track; /* as it will be remembered: == &v->track */
     struct pod_binding *bindings;  /* one per binding of the namespace, same order */
     uint32_t n_bindings;
+    const struct pod_binding **near; /* of these, the ones that select or gate it */
+    uint32_t n_near;
     struct pod_gate *gates; /* spec.readinessGates without repeats */
     uint32_t n_gates;
     bool is_new;     /* of the target revision, not deleting, not finished */

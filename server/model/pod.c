@@ -27,10 +27,7 @@ enum { CONFIRM_RECHECKS = 4 };
 
 bool pod_binding_applies(const struct pod_binding *pb)
 {
-    if (!binding_is_ip(pb->fb)) {
-        return false;
-    }
-    return pb->gated || pb->wants_gate;
+    return pb->ip && (pb->gated || pb->wants_gate);
 }
 
 bool pod_binding_frozen(const struct pod_binding *pb)
@@ -138,7 +135,7 @@ static enum pod_state gate_state(const struct judge *j, const struct pod_gate *g
     if (!v2 || (g->pb == NULL && !bindings_readable(j, g->family))) {
         return state_by_reason(g);
     }
-    if (g->pb == NULL || pod_binding_frozen(g->pb) || !binding_is_ip(g->pb->fb)) {
+    if (g->pb == NULL || pod_binding_frozen(g->pb) || !g->pb->ip) {
         return POD_FAILING; /* cannot open */
     }
     return state_by_word(g);
@@ -218,9 +215,9 @@ static void count_binding(struct judge *j, const struct pod_sheet *p, const stru
 static enum pod_state ready_state(struct judge *j, const struct pod_sheet *p)
 {
     struct tally t = {0};
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        if (pod_binding_applies(&p->bindings[i])) {
-            count_binding(j, p, &p->bindings[i], &t);
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        if (pod_binding_applies(p->near[i])) {
+            count_binding(j, p, p->near[i], &t);
         }
     }
     for (uint32_t i = 0; i < p->n_gates; i++) {
@@ -295,8 +292,8 @@ static enum pod_state pod_state(struct judge *j, const struct pod_sheet *p)
 
 static bool misses_gate(const struct pod_sheet *p)
 {
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        if (p->bindings[i].wants_gate && !p->bindings[i].gated) {
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        if (p->near[i]->wants_gate && !p->near[i]->gated) {
             return true;
         }
     }
@@ -325,13 +322,13 @@ static void fill_gates(struct judge *j, struct pod_sheet *p)
 static void fill_targets(struct judge *j, struct pod_sheet *p)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        n += pod_binding_applies(&p->bindings[i]);
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        n += pod_binding_applies(p->near[i]);
     }
     struct pod_target *items = arena_array(j->a, struct pod_target, n);
     n = 0;
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct pod_binding *pb = &p->bindings[i];
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct pod_binding *pb = p->near[i];
         if (!pod_binding_applies(pb)) {
             continue;
         }

@@ -45,8 +45,8 @@ static void count_gates(struct rollout_verdict *v, const struct pod_sheet *p)
         v->gates_absent += p->gates[i].status == GATE_ABSENT;
     }
     v->gated = v->gated || p->n_gates > 0;
-    for (uint32_t i = 0; i < p->n_bindings && !v->gated; i++) {
-        v->gated = p->bindings[i].selects;
+    for (uint32_t i = 0; i < p->n_near && !v->gated; i++) {
+        v->gated = p->near[i]->selects;
     }
 }
 

@@ -163,7 +163,8 @@ static void track_gate(struct judge *j, struct pod_sheet *p, const struct pod_ga
     if (changed) {
         t->changed_at = g->status == GATE_ABSENT && prior == NULL ? 0 : at;
     }
-    const char *reason = g->status == GATE_CLOSED ? g->condition->reason : "";
+    bool closed = g->condition != NULL && g->status == GATE_CLOSED;
+    const char *reason = closed ? g->condition->reason : "";
     if (strcmp(t->reason, reason) != 0 || changed) {
         t->reason_since = reason[0] != '\0' ? at : 0;
     }
@@ -229,10 +230,10 @@ static const struct target_track *prior_target(const struct pod_sheet *p, const 
 /* While a group does not answer, what it said last is kept. */
 static void track_targets(struct judge *j, struct pod_sheet *p, struct pod_track *t)
 {
-    struct target_track *items = arena_array(j->a, struct target_track, p->n_bindings);
+    struct target_track *items = arena_array(j->a, struct target_track, p->n_near);
     uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct pod_binding *pb = &p->bindings[i];
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct pod_binding *pb = p->near[i];
         if (!pod_binding_applies(pb)) {
             continue;
         }
@@ -253,10 +254,9 @@ static void track_targets(struct judge *j, struct pod_sheet *p, struct pod_track
 static int64_t healthy_since(const struct judge *j, const struct pod_sheet *p)
 {
     int64_t at = 0;
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct facts_target *t = p->bindings[i].target;
-        if (t == NULL || !pod_binding_applies(&p->bindings[i]) ||
-            strcmp(t->t.state, "healthy") != 0) {
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct facts_target *t = p->near[i]->target;
+        if (t == NULL || !pod_binding_applies(p->near[i]) || strcmp(t->t.state, "healthy") != 0) {
             continue;
         }
         int64_t seen = t->healthy_at != 0 ? t->healthy_at : j->f->now;
@@ -348,8 +348,8 @@ static void step_gates(struct judge *j, const struct pod_sheet *p)
 static const struct pod_binding *binding_named(const struct pod_sheet *p, const char *name,
                                                int64_t port)
 {
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct pod_binding *pb = &p->bindings[i];
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct pod_binding *pb = p->near[i];
         if (pod_binding_applies(pb) && pb->port == port &&
             strcmp(pb->fb->binding->meta.name, name) == 0) {
             return pb;

@@ -11,8 +11,8 @@ enum truth truth_of_elb(const struct pod_sheet *p)
 {
     uint32_t counts[3] = {0}; /* by enum truth */
     uint32_t frozen[3] = {0};
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct pod_binding *pb = &p->bindings[i];
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct pod_binding *pb = p->near[i];
         if (!pod_binding_applies(pb)) {
             continue;
         }
@@ -77,8 +77,8 @@ enum contradiction contradiction_of(const struct pod_sheet *p)
         [CONTRADICTION_DRAINING_BUT_NOT_TERMINATING] = 5,
     };
     enum contradiction worst = CONTRADICTION_NONE;
-    for (uint32_t i = 0; i < p->n_bindings; i++) {
-        const struct pod_binding *pb = &p->bindings[i];
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        const struct pod_binding *pb = p->near[i];
         if (pod_binding_applies(pb) && !pod_binding_frozen(pb)) {
             enum contradiction c = contradiction_at(p, pb);
             worst = ranks[c] > ranks[worst] ? c : worst;
