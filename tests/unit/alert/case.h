@@ -82,7 +82,8 @@ static void case_init(struct alert_case *c, const struct config *config)
                                           .findings = {&c->finding, 1}};
     c->verdict.by_state[POD_SERVING] = 7;
     c->verdict.by_state[POD_FAILING] = 5;
-    c->saved = (struct saved){.changed = true, .from_state = -1, .cluster_name = "prod", .ns_id = 4};
+    c->saved =
+        (struct saved){.changed = true, .from_state = -1, .cluster_name = "prod", .ns_id = 4};
     c->subject = (struct alert_subject){config, 11, &c->facts, &c->verdict, &c->saved, c->arena};
 }
 

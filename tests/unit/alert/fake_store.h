@@ -20,8 +20,8 @@
 
 static const char *const fake_sql[SQL_COUNT] = {
 #define X(name, text) text,
-#include "store/sql_write.def"
 #include "store/sql_outbox.def"
+#include "store/sql_write.def"
 #undef X
 };
 
