@@ -55,7 +55,6 @@ CREATE TABLE object (
     resource_version TEXT NOT NULL,
     ref TEXT NOT NULL DEFAULT '',
     first_seen_at INTEGER NOT NULL,
-    seen INTEGER NOT NULL DEFAULT 0,     -- number of the last full list that contained it
     body BLOB NOT NULL,
     track BLOB,                          -- kinds with memory (bindings: gate_flipped_at, registered_at)
     UNIQUE (cluster, kind, ns_id, name)
@@ -70,7 +69,6 @@ CREATE TABLE workload (
     name TEXT NOT NULL,
     uid TEXT NOT NULL DEFAULT '',
     resource_version TEXT NOT NULL DEFAULT '',
-    seen INTEGER NOT NULL DEFAULT 0,
     body BLOB,                           -- kube_workload; NULL when only its pods are known
     -- verdict
     state INTEGER NOT NULL DEFAULT 10,   -- unknown
@@ -106,6 +104,7 @@ CREATE TABLE workload (
     severity INTEGER NOT NULL DEFAULT -1,-- worst severity of its findings, -1 = none
     next_look INTEGER NOT NULL DEFAULT 0,
     judged_at INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,  -- pods with containers ready and a v2 gate not open
     rev INTEGER NOT NULL DEFAULT 0,      -- change counter of the rollout's views
     UNIQUE (cluster, ns_id, kind, name)
 );
@@ -126,7 +125,6 @@ CREATE TABLE pod (
     ip TEXT NOT NULL DEFAULT '',
     created_at INTEGER NOT NULL,
     deleted_at INTEGER NOT NULL DEFAULT 0,
-    seen INTEGER NOT NULL DEFAULT 0,
     state INTEGER NOT NULL DEFAULT 7,       -- unknown
     state_since INTEGER NOT NULL DEFAULT 0,
     is_new INTEGER NOT NULL DEFAULT 0,
@@ -134,12 +132,14 @@ CREATE TABLE pod (
     truths INTEGER NOT NULL DEFAULT 0,      -- kubelet + 4 * gate + 16 * elb, enum truth
     contradiction INTEGER NOT NULL DEFAULT 0,
     cause TEXT NOT NULL DEFAULT '',
+    node_key INTEGER NOT NULL DEFAULT 0,    -- 32-bit hash of its node's name, 0 = no node
     body BLOB NOT NULL,                     -- kube_pod
     track BLOB,                             -- pod_track
     UNIQUE (ns_id, name)
 );
 CREATE INDEX pod_workload ON pod (workload_id, created_at, id);
 CREATE INDEX pod_orphan ON pod (owner_uid) WHERE workload_id = 0;
+CREATE INDEX pod_node ON pod (node_key) WHERE node_key <> 0;
 
 CREATE TABLE target_group (
     id INTEGER PRIMARY KEY,
@@ -171,6 +171,16 @@ CREATE TABLE target (
     UNIQUE (group_id, target, port)
 );
 CREATE INDEX target_address ON target (target, port);
+-- Which bindings name which target group (by ARN, or by name while the ARN is not known).
+CREATE TABLE binding_group (
+    object_id INTEGER PRIMARY KEY,          -- the binding's row in object
+    ns_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    arn TEXT NOT NULL,                      -- '' = only group_name is given
+    group_name TEXT NOT NULL
+);
+CREATE INDEX binding_group_arn ON binding_group (arn);
+CREATE INDEX binding_group_name ON binding_group (group_name) WHERE arn = '';
 CREATE TABLE balancer (
     arn TEXT PRIMARY KEY,
     body BLOB NOT NULL,                     -- elb_balancer
@@ -245,7 +255,7 @@ CREATE TABLE revision (
 CREATE INDEX revision_workload ON revision (workload_id, id);
 
 -- Counters kept by the writer, so that no request groups. what: 0 rollouts by state, 1 pods by state,
--- 2 rollouts by worst severity. ns_id 0 = the whole cluster.
+-- 2 rollouts by worst severity, 3 pods that wait for a v2 gate (state 0). ns_id 0 = the whole cluster.
 CREATE TABLE tally (
     cluster INTEGER NOT NULL,
     ns_id INTEGER NOT NULL,
@@ -288,7 +298,7 @@ CREATE TABLE delivery (
     last_status INTEGER NOT NULL DEFAULT 0, -- HTTP status, 0 = no answer
     last_error TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX delivery_due ON delivery (next_at) WHERE state = 0;
+CREATE INDEX delivery_due ON delivery (receiver, next_at) WHERE state = 0;
 CREATE INDEX delivery_alert ON delivery (alert_id);
 CREATE TABLE attempt (
     id INTEGER PRIMARY KEY,

@@ -59,6 +59,7 @@ struct commit {
     uint32_t n_items;
     bool list_changed;    /* some rollout's list columns changed, or one came or went */
     bool summary_changed; /* some tally or source state changed */
+    bool overflow;        /* more changed than items tells: readers must load anew */
 };
 
 /* ---- transactions ---- */
@@ -107,7 +108,8 @@ void store_dirty_all(struct store *s); /* after start and after a reload of thre
 int64_t store_dirty_due(struct store *s, int64_t now);
 
 /* Facts shared by a commit: loaded on first use, cached until something they hold changes. Borrowed
- * until the next store_begin. */
+ * until the next store_begin; those of a namespace until 200 other namespaces have been asked for
+ * at the latest, so that judging everything in one transaction stays within memory. */
 bool store_cluster_facts(struct store *s, const struct facts_cluster **ret,
                          struct err *err) MUST_CHECK;
 bool store_namespace_facts(struct store *s, int64_t ns_id, const struct facts_namespace **ret,
@@ -157,6 +159,8 @@ bool store_retain(struct store *s, int64_t now, int rows, bool *ret_left,
                   struct err *err) MUST_CHECK;
 /* New limits after a reload. */
 void store_set_limits(struct store *s, int64_t keep_history_ms, int64_t keep_bytes);
+/* How long the API server may be silent before facts_cluster.kube_stale (default 90 s). */
+void store_set_stale_after(struct store *s, int64_t stale_after_ms);
 
 struct store_metrics {
     int64_t file_bytes;

@@ -1,0 +1,162 @@
+/*
+ * The checkpoint thread: moves committed pages from the WAL into the file, so that the writer never
+ * does (the p99 of a commit is the checkpoint, not the commit). PASSIVE every 200 ms while commits
+ * come; past the limit a TRUNCATE, which stops the writer only for what PASSIVE has left over, and
+ * gives up after a few milliseconds when a reader still needs the WAL: the next round tries again.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/state.h"
+
+enum { EVERY_MS = 200, PATIENCE_MS = 20 };
+
+struct checkpoint {
+    sqlite3 *handle;
+    char *wal;
+    int64_t limit;
+    const _Atomic uint64_t *commits; /* the writer's count */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop; /* under lock */
+    bool failing;
+    _Atomic uint64_t done;
+    _Atomic uint64_t failed;
+};
+
+/* Called while a lock is taken: waits one millisecond at a time, a few times. */
+static int be_patient(void *arg, int times)
+{
+    (void)arg;
+    if (times >= PATIENCE_MS) {
+        return 0;
+    }
+    const struct timespec ms = {.tv_nsec = 1000000};
+    (void)nanosleep(&ms, NULL); /* cut short is fine */
+    return 1;
+}
+
+static int64_t wal_bytes(const struct checkpoint *c)
+{
+    struct stat st;
+    return stat(c->wal, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+static void tell(struct checkpoint *c, int rc)
+{
+    bool bad = rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED;
+    atomic_fetch_add(bad ? &c->failed : &c->done, 1);
+    if (bad && !c->failing) {
+        log_warn("checkpoint", "error=\"%s\" next=\"trying again, the WAL grows meanwhile\"",
+                 sqlite3_errmsg(c->handle));
+    } else if (!bad && c->failing) {
+        log_info("checkpoint", "state=ok");
+    }
+    c->failing = bad;
+}
+
+static void run(struct checkpoint *c)
+{
+    int in_wal = 0;
+    int moved = 0;
+    int rc = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
+    if (rc == SQLITE_OK && wal_bytes(c) > c->limit) {
+        rc =
+            sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_wal, &moved);
+    }
+    tell(c, rc);
+}
+
+/* false when it is time to stop. */
+static bool wait_turn(struct checkpoint *c)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += EVERY_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    (void)pthread_mutex_lock(&c->lock);
+    if (!c->stop) {
+        (void)pthread_cond_timedwait(&c->wake, &c->lock, &until); /* early is fine */
+    }
+    bool go_on = !c->stop;
+    (void)pthread_mutex_unlock(&c->lock);
+    return go_on;
+}
+
+static void *checkpoint_main(void *arg)
+{
+    struct checkpoint *c = arg;
+    uint64_t seen = 0;
+    log_name_thread("checkpoint");
+    while (wait_turn(c)) {
+        uint64_t commits = atomic_load(c->commits);
+        if (commits != seen || wal_bytes(c) > c->limit) {
+            run(c);
+            seen = commits;
+        }
+    }
+    return NULL;
+}
+
+bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic uint64_t *commits,
+                      struct checkpoint **ret, struct err *err)
+{
+    struct checkpoint *c = xcalloc(1, sizeof *c);
+    c->limit = wal_limit_bytes;
+    c->commits = commits;
+    c->wal = xmalloc(strlen(path) + 5);
+    (void)sprintf(c->wal, "%s-wal", path);
+    (void)pthread_mutex_init(&c->lock, NULL);
+    (void)pthread_cond_init(&c->wake, NULL);
+    int rc = sqlite3_open_v2(path, &c->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_busy_handler(c->handle, be_patient, NULL);
+        rc = sqlite3_exec(c->handle, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0", NULL,
+                          NULL, NULL);
+    }
+    int failed = rc == SQLITE_OK ? pthread_create(&c->thread, NULL, checkpoint_main, c) : 0;
+    if (rc == SQLITE_OK && failed == 0) {
+        *ret = c;
+        return true;
+    }
+    (void)err_set(err, ERR_STORE, "checkpoint thread: %s",
+                  rc != SQLITE_OK ? sqlite3_errstr(rc) : strerror(failed));
+    (void)sqlite3_close(c->handle);
+    free(c->wal);
+    free(c);
+    return false;
+}
+
+void checkpoint_stop(struct checkpoint *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&c->lock);
+    c->stop = true;
+    (void)pthread_cond_signal(&c->wake);
+    (void)pthread_mutex_unlock(&c->lock);
+    (void)pthread_join(c->thread, NULL);
+    (void)sqlite3_close(c->handle);
+    (void)pthread_mutex_destroy(&c->lock);
+    (void)pthread_cond_destroy(&c->wake);
+    free(c->wal);
+    free(c);
+}
+
+void checkpoint_metrics(struct checkpoint *c, struct store_metrics *ret)
+{
+    if (c != NULL) {
+        ret->checkpoints = atomic_load(&c->done);
+        ret->checkpoint_failures = atomic_load(&c->failed);
+    }
+}
