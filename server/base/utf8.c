@@ -1,6 +1,7 @@
 /* UTF-8 checking and repair (see utf8.h). */
 #include "base/utf8.h"
 
+#include <stdint.h>
 #include <string.h>
 
 size_t utf8_length(const unsigned char *p, size_t room)
@@ -30,9 +31,25 @@ size_t utf8_length(const unsigned char *p, size_t room)
     return bad ? 0 : n;
 }
 
+/* Bytes of plain text (0x01 to 0x7f) at the front, eight at a time: most of what comes is that. */
+static size_t ascii_prefix(const unsigned char *p, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        uint64_t w;
+        memcpy(&w, p + i, sizeof w);
+        if (((w | (w - ones)) & highs) != 0) { /* a high bit, or a zero byte (or one after it) */
+            break;
+        }
+    }
+    return i;
+}
+
 static size_t valid_prefix(const unsigned char *p, size_t len)
 {
-    size_t i = 0;
+    size_t i = ascii_prefix(p, len);
     while (i < len) {
         size_t n = p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
         if (n == 0) {

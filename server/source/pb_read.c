@@ -236,6 +236,50 @@ static void number_field(struct walk *w, const struct field *f, uint64_t v, void
     }
 }
 
+/* Which field numbers a table wants, as bits of the number's low six: one look rejects nearly every
+ * unwanted field. */
+static uint64_t wanted_bits(const struct field_table *table)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < table->n; i++) {
+        bits |= UINT64_C(1) << (table->fields[i].pb & 63);
+    }
+    return bits;
+}
+
+/* All rows of one number stand side by side in a table (a test holds them to it); the search starts
+ * where the last one ended, for fields come in the order of their numbers. */
+static void one_field(struct walk *w, const struct field_table *table, const struct pb_item *item,
+                      void *record, int depth, uint32_t *hint)
+{
+    uint32_t n = table->n;
+    uint32_t i = *hint;
+    for (uint32_t k = 0; k < n && table->fields[i].pb != item->number; k++) {
+        i = i + 1 == n ? 0 : i + 1;
+    }
+    while (i > 0 && table->fields[i - 1].pb == item->number) {
+        i--;
+    }
+    for (; i < n && table->fields[i].pb == item->number; i++) {
+        *hint = i;
+        if (item->wire == 2) {
+            bytes_field(w, &table->fields[i], item->bytes, record, depth);
+        } else if (item->wire == 0) {
+            number_field(w, &table->fields[i], item->value, record);
+        }
+    }
+}
+
+static void sort_maps(const struct field_table *table, void *record)
+{
+    for (uint32_t i = 0; i < table->n; i++) {
+        if (table->fields[i].type == FIELD_KVS) {
+            struct kvs *kvs = (struct kvs *)(void *)((char *)record + table->fields[i].offset);
+            read_sort_kvs((struct kv *)(uintptr_t)kvs->items, kvs->n);
+        }
+    }
+}
+
 static void fields_of(struct walk *w, const struct field_table *table, struct pb in, void *record,
                       int depth)
 {
@@ -245,26 +289,15 @@ static void fields_of(struct walk *w, const struct field_table *table, struct pb
         return;
     }
     bool bad = false;
+    uint64_t wanted = wanted_bits(table);
+    uint32_t hint = 0;
     while (!w->bad && pb_next(&in, &item, &bad)) {
-        for (uint32_t i = 0; i < table->n; i++) {
-            const struct field *f = &table->fields[i];
-            if (f->pb != item.number) {
-                continue;
-            }
-            if (item.wire == 2) {
-                bytes_field(w, f, item.bytes, record, depth);
-            } else if (item.wire == 0) {
-                number_field(w, f, item.value, record);
-            }
+        if ((wanted >> (item.number & 63) & 1) != 0) {
+            one_field(w, table, &item, record, depth, &hint);
         }
     }
     w->bad = w->bad || bad;
-    for (uint32_t i = 0; i < table->n; i++) {
-        if (table->fields[i].type == FIELD_KVS) {
-            struct kvs *kvs = (struct kvs *)(void *)((char *)record + table->fields[i].offset);
-            read_sort_kvs((struct kv *)(uintptr_t)kvs->items, kvs->n);
-        }
-    }
+    sort_maps(table, record);
 }
 
 bool pb_read_table(const struct field_table *table, const void *data, size_t len,
