@@ -77,7 +77,8 @@ static bool terminal_for_missing(const struct judge *j)
 {
     for (uint32_t i = 0; i < j->n_findings; i++) {
         const struct finding *f = &j->findings[i];
-        if (f->terminal && f->pods == 0 && !f->aside) {
+        const struct cause *c = cause_get(f->code);
+        if (f->terminal && f->pods == 0 && c != NULL && strcmp(c->section, "not_at_gate") == 0) {
             return true;
         }
     }

@@ -36,9 +36,15 @@ static bool is_network(const struct kube_binding *binding, const struct elb_grou
     if (balancer != NULL && balancer->type[0] != '\0') {
         return strcmp(balancer->type, "application") != 0;
     }
+    static const char *const network[] = {"TCP", "UDP", "TLS", "TCP_UDP", "QUIC", "TCP_QUIC"};
     const char *protocol =
         group != NULL && group->protocol[0] != '\0' ? group->protocol : binding->protocol;
-    return strstr("|TCP|UDP|TLS|TCP_UDP|QUIC|TCP_QUIC|", protocol) != NULL && protocol[0] != '\0';
+    for (size_t i = 0; i < sizeof network / sizeof network[0]; i++) {
+        if (strcmp(protocol, network[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct usual by_formula(bool network, const struct elb_group *group)
