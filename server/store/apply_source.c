@@ -214,7 +214,9 @@ bool apply_cluster(struct store *s, const struct change *c, struct err *err)
     if (!db_run(&s->db, st, err)) {
         return false;
     }
-    (void)snprintf(s->identity.uid, sizeof s->identity.uid, "%s", uid);
+    if (uid != s->identity.uid) {
+        (void)snprintf(s->identity.uid, sizeof s->identity.uid, "%s", uid);
+    }
     (void)snprintf(s->identity.server, sizeof s->identity.server, "%s", c->server_url);
     (void)snprintf(s->identity.version, sizeof s->identity.version, "%s", c->server_version);
     s->commit.summary_changed = true;
