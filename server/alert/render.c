@@ -17,6 +17,7 @@ enum {
     TEXT_MAX = 1000,
     COMMAND_MAX = 500,
     VALUE_MAX = 300,
+    NAME_MAX_BYTES = 253,
     MOST_IMAGES = 10,
     MOST_CAUSES = 5,
     MOST_COMMANDS = 5,
@@ -178,11 +179,13 @@ static void add_alert(struct json_out *j, const struct render_alert *a)
     json_close(j, '}');
 }
 
-/* Kubernetes names need no escaping; whatever else comes is escaped all the same. */
+/* Kubernetes names need no escaping and are at most 253 bytes long; whatever else comes is escaped
+ * and cut. */
 static void add_path_part(struct buf *b, const char *text)
 {
     (void)buf_addc(b, '/');
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+    const unsigned char *p = (const unsigned char *)text;
+    for (size_t n = 0; *p != '\0' && n < NAME_MAX_BYTES; p++, n++) {
         bool plain = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
                      (*p >= 'a' && *p <= 'z') || strchr("-._~", *p) != NULL;
         (void)(plain ? buf_addc(b, (char)*p) : buf_addf(b, "%%%02X", *p));
@@ -222,7 +225,7 @@ static void add_summary(struct render *r)
     if (v->primary != NULL) {
         (void)buf_addf(&b, ", cause %s", v->primary->code);
     }
-    json_kcut(&r->j, "summary", buf_str(&b), TEXT_MAX);
+    json_kcut(&r->j, "summary", buf_str(&b), r->brief ? VALUE_MAX : TEXT_MAX);
 }
 
 static void add_rollout(struct render *r, const struct render_alert *alert)

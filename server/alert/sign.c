@@ -27,7 +27,8 @@ bool sign_standard(const char *secret, const char *id, int64_t timestamp, const 
     uint8_t mac[DIGEST_SIZE];
     digest_hmac_sha256(key, key_len, buf_str(&text), text.len, mac);
     memset(key, 0, sizeof key);
-    memcpy(ret, "v1,", 3);
-    (void)digest_base64(mac, sizeof mac, ret + 3);
+    char base64[SIGN_SIZE - 3];
+    (void)digest_base64(mac, sizeof mac, base64);
+    (void)snprintf(ret, SIGN_SIZE, "v1,%s", base64);
     return !text.overflow || err_set(err, ERR_BUG, "the body is too long to be signed");
 }

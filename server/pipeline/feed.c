@@ -38,6 +38,13 @@ struct feed {
     size_t n_subscribers;
 };
 
+/* The place of the i-th block from the oldest; i < size. */
+static size_t place(const struct feed *f, size_t i)
+{
+    size_t at = f->head + i;
+    return at < f->size ? at : at - f->size;
+}
+
 /* The count is the one part of a block that changes. */
 static struct block *block_of(const struct feed_block *b)
 {
@@ -62,7 +69,7 @@ struct feed *feed_new(size_t ring_size)
     struct feed *f = xcalloc(1, sizeof *f);
     (void)pthread_mutex_init(&f->lock, NULL);
     f->size = ring_size > 0 ? ring_size : 1;
-    f->ring = xcalloc(f->size, sizeof *f->ring);
+    f->ring = xcalloc(f->size, sizeof(void *));
     return f;
 }
 
@@ -72,7 +79,7 @@ void feed_free(struct feed *f)
         return;
     }
     for (size_t i = 0; i < f->count; i++) {
-        feed_block_unref(f->ring[(f->head + i) % f->size]);
+        feed_block_unref(f->ring[place(f, i)]);
     }
     (void)pthread_mutex_destroy(&f->lock);
     free(f->ring);
@@ -149,10 +156,10 @@ static const struct feed_block *ring_put(struct feed *f, const struct feed_block
     if (f->count == f->size) {
         old = f->ring[f->head];
         f->floor = old->revision;
-        f->head = (f->head + 1) % f->size;
+        f->head = place(f, 1);
         f->count--;
     }
-    f->ring[(f->head + f->count) % f->size] = b;
+    f->ring[place(f, f->count)] = b;
     f->count++;
     f->newest = b->revision;
     (void)pthread_mutex_unlock(&f->lock);
@@ -180,14 +187,14 @@ int feed_since(struct feed *f, int64_t revision, const struct feed_block **block
         size_t hi = f->count;
         while (lo < hi) {
             size_t mid = (lo + hi) / 2;
-            if (f->ring[(f->head + mid) % f->size]->revision <= revision) {
+            if (f->ring[place(f, mid)]->revision <= revision) {
                 lo = mid + 1;
             } else {
                 hi = mid;
             }
         }
         for (size_t i = lo; i < f->count && n < max; i++) {
-            blocks[n++] = feed_block_ref(f->ring[(f->head + i) % f->size]);
+            blocks[n++] = feed_block_ref(f->ring[place(f, i)]);
         }
     }
     (void)pthread_mutex_unlock(&f->lock);

@@ -57,7 +57,8 @@ struct writer_options {
     struct queue *in;    /* of struct change *; sources, API and deliver push into it */
     struct feed *feed;
     const struct config *config; /* a reference is taken */
-    struct elb_source *elb;      /* NULL = none; told its wishes after commits, through elb_wish */
+    struct elb_source *elb;      /* NULL = none; told its wishes after commits */
+    /* How it is told; NULL = elb_source_wish, tests listen here. */
     void (*elb_wish)(struct elb_source *e, const struct elb_wish *wishes, size_t n);
     /* Told after commits that added or booked deliveries, to wake the deliver thread; NULL = none.
      */

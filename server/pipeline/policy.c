@@ -33,29 +33,6 @@ static bool workload_matches(const char *pattern, const char *kind, const char *
            strcmp(slash + 1, name) == 0;
 }
 
-static void apply_override(const struct config *config, const struct facts *f, struct policy *p)
-{
-    for (size_t i = 0; i < config->n_overrides; i++) {
-        const struct config_override *o = &config->overrides[i];
-        if ((o->namespace[0] == '\0' || strcmp(o->namespace, f->ns->name) == 0) &&
-            (o->workload[0] == '\0' || workload_matches(o->workload, f->kind, f->name))) {
-            p->stuck_after_ms = o->stuck_after_ms;
-            p->alerts_off = !o->alerts;
-            p->runbook = o->runbook;
-            return;
-        }
-    }
-}
-
-static void note(struct policy_notes *notes, struct arena *a, const char *object, const char *key,
-                 const char *value, const char *wanted)
-{
-    if (notes->n < POLICY_NOTES) {
-        notes->text[notes->n++] =
-            arena_printf(a, "%s: annotation %s: \"%.80s\" is not %s", object, key, value, wanted);
-    }
-}
-
 /* A web address in one line without blanks: it becomes a link. */
 static bool is_web_address(const char *url)
 {
@@ -73,6 +50,29 @@ static bool is_web_address(const char *url)
         }
     }
     return true;
+}
+
+static void apply_override(const struct config *config, const struct facts *f, struct policy *p)
+{
+    for (size_t i = 0; i < config->n_overrides; i++) {
+        const struct config_override *o = &config->overrides[i];
+        if ((o->namespace[0] == '\0' || strcmp(o->namespace, f->ns->name) == 0) &&
+            (o->workload[0] == '\0' || workload_matches(o->workload, f->kind, f->name))) {
+            p->stuck_after_ms = o->stuck_after_ms;
+            p->alerts_off = !o->alerts;
+            p->runbook = is_web_address(o->runbook) ? o->runbook : "";
+            return;
+        }
+    }
+}
+
+static void note(struct policy_notes *notes, struct arena *a, const char *object, const char *key,
+                 const char *value, const char *wanted)
+{
+    if (notes->n < POLICY_NOTES) {
+        notes->text[notes->n++] =
+            arena_printf(a, "%s: annotation %s: \"%.80s\" is not %s", object, key, value, wanted);
+    }
 }
 
 static void apply_stuck_after(const char *value, const char *object, struct arena *a,

@@ -188,7 +188,7 @@ static bool judge_dirty(struct writer *w, struct err *err)
     struct dirty d;
     int64_t start = mono_us();
     int64_t at = start;
-    while (at - start < JUDGE_BUDGET_MS * 1000 && store_next_dirty(w->opt.store, &d)) {
+    while (at - start < JUDGE_BUDGET_US && store_next_dirty(w->opt.store, &d)) {
         if (!judge_one(w, &d, err)) {
             return err_wrap(err, "judging");
         }

@@ -99,7 +99,7 @@ static void tell_wishes(struct writer *w)
 {
     struct err err = {0};
     struct list groups = {0};
-    if (w->opt.elb == NULL || w->opt.elb_wish == NULL || !w->wishes_due || w->in_tx ||
+    if (w->opt.elb == NULL || !w->wishes_due || w->in_tx ||
         clock_mono_ms() - w->wishes_at < WISH_MS) {
         return;
     }
@@ -260,6 +260,7 @@ bool writer_start(const struct writer_options *opt, struct writer **ret, struct 
     (void)pthread_condattr_destroy(&attr);
     (void)pthread_mutex_init(&w->lock, NULL);
     w->opt = *opt;
+    w->opt.elb_wish = opt->elb_wish != NULL ? opt->elb_wish : elb_source_wish;
     w->config = config_ref(opt->config);
     w->arena = arena_new(256 << 10);
     w->wishes_due = true;
@@ -313,7 +314,7 @@ void writer_reload(struct queue *in, const struct config *config)
 {
     enum { PATIENCE_MS = 10000 };
     struct change *c = change_new(CHANGE_COMMAND, 1024);
-    const struct config **holder = xmalloc(sizeof *holder);
+    const struct config **holder = xmalloc(sizeof(void *));
     *holder = config_ref(config);
     c->command = COMMAND_RELOADED;
     c->received_at = clock_unix_ms();

@@ -12,19 +12,19 @@
 
 enum {
     BATCH_ITEMS = 512,
-    BATCH_BYTES = 2 << 20,   /* a batch is taken in slices until it weighs this */
-    HOLD_MS = 5000,          /* a list may hold its transaction open so long */
-    HOLD_BYTES = 8 << 20,    /* ... and keep so much of it in memory */
-    SETTLE_MS = 60000,       /* judge after this even when some kind has not come */
-    JUDGE_BUDGET_MS = 100,   /* of one transaction */
-    WISH_MS = 1000,          /* between wishes told to the poller */
-    HOUSEKEEPING_MS = 60000, /* between rounds of retention */
-    RETAIN_ROWS = 500,       /* removed by one slice of it */
-    RETAIN_PAUSE_MS = 50,    /* between slices */
-    BEAT_MS = 1000,          /* the thread goes round at least so often */
-    RETRY_MS = 1000,         /* between tries of a transaction that fails */
-    LAST_TRIES = 3,          /* of such a one when stopping */
-    NOTES_SEEN = 1024,       /* annotations complained about already */
+    BATCH_BYTES = 2 << 20,    /* a batch is taken in slices until it weighs this */
+    HOLD_MS = 5000,           /* a list may hold its transaction open so long */
+    HOLD_BYTES = 8 << 20,     /* ... and keep so much of it in memory */
+    SETTLE_MS = 60000,        /* judge after this even when some kind has not come */
+    JUDGE_BUDGET_US = 100000, /* of one transaction */
+    WISH_MS = 1000,           /* between wishes told to the poller */
+    HOUSEKEEPING_MS = 60000,  /* between rounds of retention */
+    RETAIN_ROWS = 500,        /* removed by one slice of it */
+    RETAIN_PAUSE_MS = 50,     /* between slices */
+    BEAT_MS = 1000,           /* the thread goes round at least so often */
+    RETRY_MS = 1000,          /* between tries of a transaction that fails */
+    LAST_TRIES = 3,           /* of such a one when stopping */
+    NOTES_SEEN = 1024,        /* annotations complained about already */
     LATENCY_BUCKETS = 12
 };
 
@@ -32,11 +32,10 @@ struct writer {
     struct writer_options opt;
     const struct config *config;
     pthread_t thread;
-    bool running;
-    atomic_bool stopping;
     pthread_mutex_t lock;
     pthread_cond_t wake; /* stop cuts the wait of a failing transaction */
     char error[512];     /* by lock */
+    struct arena *arena; /* of one judgement */
 
     /* Changes that are not committed yet: kept until they are. */
     struct change **held;
@@ -45,31 +44,34 @@ struct writer {
     size_t n_applied; /* of these, in the open transaction */
     size_t held_bytes;
 
-    bool in_tx;
+    /* The open transaction. */
     int64_t tx_since; /* monotonic */
-    int queued;       /* deliveries added by the open transaction */
-    bool booked;      /* ... or results booked */
-    uint64_t judged;  /* by the open transaction */
+    uint64_t judged;
+    int queued;  /* deliveries added */
+    bool booked; /* results of deliveries booked */
+    bool in_tx;
 
-    int64_t started_at; /* monotonic */
-    int64_t revision;   /* last committed */
     bool revision_known;
     bool judging; /* everything is in, or we have waited long enough */
     bool was_settled;
+    bool sweep; /* a round of retention starts with a look for orphaned alerts */
+    bool wishes_due;
+    bool running;
+    atomic_bool stopping;
+    atomic_bool m_failing;
+    atomic_bool m_settled;
+    int64_t started_at;      /* monotonic */
+    int64_t revision;        /* last committed */
     int64_t look_asked_at;   /* monotonic */
     int64_t next_look;       /* Unix ms; INT64_MAX = none */
     int64_t housekeeping_at; /* monotonic */
-    bool sweep;              /* a round of retention starts with a look for orphaned alerts */
-    bool wishes_due;
-    int64_t wishes_at; /* monotonic */
+    int64_t wishes_at;       /* monotonic */
     uint64_t wishes_hash;
-    struct arena *arena;
     uint64_t notes_seen[NOTES_SEEN];
     size_t n_notes;
 
     _Atomic uint64_t m_changes, m_commits, m_judged, m_failures;
     _Atomic int64_t m_last_commit_at, m_beat_at, m_judge_us_max;
-    atomic_bool m_failing, m_settled;
     _Atomic uint64_t m_latency[LATENCY_BUCKETS], m_latency_sum_us;
 };
 

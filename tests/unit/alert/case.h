@@ -30,7 +30,7 @@ static const char case_config[] =
     "    - {name: picky, url: 'http://127.0.0.1:1/', types: [rollout.recovered], "
     "secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz}\n";
 
-static const struct config *case_load(const char *text)
+static __attribute__((unused)) const struct config *case_load(const char *text)
 {
     const struct config *c = NULL;
     struct err err = {0};
@@ -41,7 +41,7 @@ static const struct config *case_load(const char *text)
     return c;
 }
 
-static void case_init(struct alert_case *c, const struct config *config)
+static __attribute__((unused)) void case_init(struct alert_case *c, const struct config *config)
 {
     *c = (struct alert_case){.arena = arena_new(0)};
     c->policy.runbook = "";

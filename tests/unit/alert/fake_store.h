@@ -20,8 +20,9 @@
 
 static const char *const fake_sql[SQL_COUNT] = {
 #define X(name, text) text,
-#include "store/sql_outbox.def"
 #include "store/sql_write.def"
+
+#include "store/sql_outbox.def" /* the order of enum write_sql */
 #undef X
 };
 

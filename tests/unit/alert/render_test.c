@@ -121,7 +121,7 @@ static void given_a_damaged_body_then_the_end_is_told_all_the_same(void **state)
     ended.ended_at = INT64_C(1700000060000);
     ended.reason = "gone";
     assert_string_equal(render_gone("{nonsense", &ended, a), "{nonsense");
-    json_t *v = parse(render_gone("{\"a\":[1,\"\\u0000x\"],\"alert\":{}}", &ended, a));
+    json_t *v = parse(render_gone("{\"a\":[1,\"\\u0001x\"],\"alert\":{}}", &ended, a));
     assert_string_equal(at(v, "alert", "reason"), "gone");
     json_decref(v);
     struct outbox_alert row = {.body = "{nonsense", .started_at = 1};
