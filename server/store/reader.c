@@ -77,7 +77,8 @@ void reader_end(struct reader *r)
         }
     }
     struct err ignored;
-    (void)db_exec(&r->db, "COMMIT", &ignored); /* nothing was written: nothing can be lost */
+    bool ended = db_exec(&r->db, "COMMIT", &ignored);
+    (void)ended; /* nothing was written: nothing can be lost */
     r->open = false;
 }
 
@@ -116,8 +117,8 @@ bool reader_cluster(struct reader *r, const char *name, int64_t *ret_id, const c
     return false;
 }
 
-bool reader_ns_id(struct reader *r, int64_t cluster, const char *name, int64_t *ret_id,
-                  struct err *err)
+bool reader_namespace_id(struct reader *r, int64_t cluster, const char *name, int64_t *ret_id,
+                         struct err *err)
 {
     bool row = false;
     sqlite3_stmt *st = db_get(&r->db, READ_NS_BY_NAME);

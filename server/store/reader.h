@@ -81,6 +81,9 @@ bool reader_counts(struct reader *r, int64_t *ret_firing, int64_t *ret_pending,
 
 /* ---- namespaces ---- */
 
+/* The namespace's id, 0 when there is none of that name. */
+bool reader_namespace_id(struct reader *r, int64_t cluster, const char *name, int64_t *ret_id,
+                         struct err *err) MUST_CHECK;
 /* Appends items. Key: s = name. */
 bool reader_namespaces(struct reader *r, int64_t cluster, const char *q, struct page *page,
                        struct json_out *j, struct err *err) MUST_CHECK;
@@ -138,6 +141,9 @@ bool reader_find(struct reader *r, int64_t cluster, const char *namespace, const
  * all findings too, and the object stays open for the caller's members. */
 bool reader_rollout(struct reader *r, int64_t id, bool causes, struct json_out *j,
                     struct rollout_info *ret_info, struct err *err) MUST_CHECK;
+/* Rollouts that do not serve and are not meant to rest, worst first: struct rollout_info. */
+bool reader_attention(struct reader *r, int64_t cluster, int max, struct list *ret,
+                      struct err *err) MUST_CHECK;
 /* Members of an open object: a past revision in the shape of a rollout. */
 bool reader_past_rollout(struct reader *r, int64_t id, const char *revision, struct json_out *j,
                          struct err *err) MUST_CHECK;

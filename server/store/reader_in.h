@@ -23,9 +23,6 @@ struct reader {
 /* A filtered page looks at no more rows than this, and reading labels costs more than a name. */
 enum { SCAN_MAX = 2000, SCAN_MAX_LABELS = 500, READER_PAGE_MAX = 500 };
 
-/* The namespace's id, 0 when there is none of that name. */
-bool reader_ns_id(struct reader *r, int64_t cluster, const char *name, int64_t *ret_id,
-                  struct err *err) MUST_CHECK;
 /* The packed record in a column, in the arena; NULL when there is none, or one packed by an older
  * version: unknown until the next list. Each record starts with its meta. */
 const void *reader_record(struct reader *r, const struct field_table *table, sqlite3_stmt *st,

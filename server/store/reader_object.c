@@ -187,7 +187,7 @@ static bool object_page(struct reader *r, const struct object_filter *f, const e
     s->f = f;
     s->page->next = (struct keyset){0};
     if (f->namespace != NULL) {
-        if (!reader_ns_id(r, f->cluster, f->namespace, &s->ns_id, err)) {
+        if (!reader_namespace_id(r, f->cluster, f->namespace, &s->ns_id, err)) {
             return false;
         }
         if (s->ns_id == 0) {

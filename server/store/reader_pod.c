@@ -280,7 +280,7 @@ bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const 
 {
     int64_t ns_id = 0;
     bool row = false;
-    if (!reader_ns_id(r, cluster, namespace, &ns_id, err)) {
+    if (!reader_namespace_id(r, cluster, namespace, &ns_id, err)) {
         return false;
     }
     sqlite3_stmt *st = db_get(&r->db, READ_POD_BY_NAME);

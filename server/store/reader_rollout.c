@@ -312,7 +312,7 @@ static bool scan_all(struct scan *s, struct err *err)
     s->scan_max = 1 + s->scan_max / (int)s->f->n_namespaces;
     for (size_t i = 0; i < s->f->n_namespaces; i++) {
         int64_t ns_id = 0;
-        if (!reader_ns_id(s->r, s->f->cluster, s->f->namespaces[i], &ns_id, err) ||
+        if (!reader_namespace_id(s->r, s->f->cluster, s->f->namespaces[i], &ns_id, err) ||
             (ns_id != 0 && !scan_ranks(s, ns_id, err))) {
             return false;
         }
@@ -474,4 +474,25 @@ bool reader_findings(struct reader *r, int64_t workload_id, struct list *ret, st
         rows[n++] = finding_of(st, 0, r->arena);
     }
     return false;
+}
+
+bool reader_attention(struct reader *r, int64_t cluster, int max, struct list *ret, struct err *err)
+{
+    struct rollout_info *rows = arena_array(r->arena, struct rollout_info, max);
+    uint32_t n = 0;
+    bool row = true;
+    sqlite3_stmt *st = db_get(&r->db, READ_ATTENTION); /* ranks below paused */
+    db_bind(st, "ii", cluster, (int64_t)max);
+    while (row) {
+        if (!db_step(&r->db, st, &row, err)) {
+            return false;
+        }
+        if (row && reader_rollout(r, db_int(st, 0), false, NULL, &rows[n], err)) {
+            n++;
+        } else if (row) {
+            return false;
+        }
+    }
+    *ret = (struct list){rows, n};
+    return true;
 }
