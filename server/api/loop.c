@@ -1,0 +1,379 @@
+/*
+ * Event loops on h2o (see loop.h). The context is made on the thread that runs it, since h2o's
+ * buffers are thread-local. Every thread has its own dup of one listening socket: no connection is
+ * lost when a loop stops, and few clients still spread.
+ *
+ * Stopping: no more accepts; streams and waiters get their end; answers under way close their
+ * connection; idle connections are cut after a moment, the rest at the deadline.
+ */
+#include "api/loop_h2o.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    BODY_MAX = 64 << 10,
+    REQUEST_TIMEOUT_MS = 30000, /* head, body, idle keep-alive */
+    HANDSHAKE_TIMEOUT_MS = 10000,
+    STUCK_PEER_MS = 15000, /* a peer that takes nothing for this long is gone */
+    IDLE_GRACE_MS = 200,
+    ACCEPTS_A_TURN = 16
+};
+
+/* ---- messages ---- */
+
+enum message_type { MESSAGE_BLOCK, MESSAGE_CONFIG, MESSAGE_STOP };
+struct message {
+    h2o_multithread_message_t super;
+    enum message_type type;
+    const struct feed_block *block;
+    const struct config *config;
+    void *tls;
+    int64_t drain_ms;
+};
+
+static struct message *message_new(enum message_type type)
+{
+    struct message *m = xcalloc(1, sizeof *m);
+    m->type = type;
+    return m;
+}
+
+void loop_post_block(struct loop *l, const struct feed_block *b)
+{
+    struct message *m = message_new(MESSAGE_BLOCK);
+    m->block = feed_block_ref(b);
+    h2o_multithread_send_message(&l->receiver, &m->super);
+}
+
+void loop_post_config(struct loop *l, const struct config *config, void *tls)
+{
+    struct message *m = message_new(MESSAGE_CONFIG);
+    m->config = config_ref(config);
+    if (tls != NULL) {
+        (void)SSL_CTX_up_ref(tls);
+    }
+    m->tls = tls;
+    h2o_multithread_send_message(&l->receiver, &m->super);
+}
+
+void loop_stop(struct loop *l, int64_t drain_ms)
+{
+    struct message *m = message_new(MESSAGE_STOP);
+    m->drain_ms = drain_ms;
+    h2o_multithread_send_message(&l->receiver, &m->super);
+}
+
+/* ---- connections ---- */
+
+static void on_accept(h2o_socket_t *listener, const char *err);
+
+static void listen_again(struct loop *l)
+{
+    if (!l->listening && !l->stopping && l->n_conns < l->opt.max_connections) {
+        l->listening = true;
+        h2o_socket_read_start(l->listener, on_accept);
+    }
+}
+
+static void on_close(void *data)
+{
+    struct conn *c = data;
+    struct loop *l = c->loop;
+    *(c->prev != NULL ? &c->prev->next : &l->conns) = c->next;
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    }
+    free(c);
+    l->n_conns--;
+    (void)atomic_fetch_sub(&l->opt.shared->counters.connections, 1);
+    listen_again(l);
+}
+
+static void take_connection(struct loop *l, h2o_socket_t *sock)
+{
+    unsigned timeout = STUCK_PEER_MS;
+    struct conn *c = xcalloc(1, sizeof *c);
+    c->loop = l;
+    c->sock = sock;
+    c->next = l->conns;
+    if (c->next != NULL) {
+        c->next->prev = c;
+    }
+    l->conns = c;
+    l->n_conns++;
+    (void)atomic_fetch_add(&l->opt.shared->counters.connections, 1);
+    sock->on_close.cb = on_close;
+    sock->on_close.data = c;
+    /* refused on sockets that are no TCP: then the kernel's own limits hold */
+    (void)setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
+                     sizeof timeout);
+    h2o_accept(&l->accept, sock);
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+    struct loop *l = listener->data;
+    if (err != NULL) {
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_A_TURN && l->n_conns < l->opt.max_connections; i++) {
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        if (sock == NULL) {
+            return;
+        }
+        take_connection(l, sock);
+    }
+    if (l->n_conns >= l->opt.max_connections) {
+        l->listening = false;
+        h2o_socket_read_stop(listener); /* the kernel queues the rest */
+    }
+}
+
+/* Ends connections from below: h2o sees them closed and cleans up. */
+static void cut(struct loop *l, bool idle_only)
+{
+    for (struct conn *c = l->conns; c != NULL; c = c->next) {
+        if (!idle_only || c->busy == 0) {
+            (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR); /* gone already is as good */
+        }
+    }
+}
+
+/* ---- timers and messages ---- */
+
+static void tick_when_due(struct loop *l)
+{
+    int64_t now = clock_mono_ms();
+    int64_t wait = worker_wait_ms(&l->worker, now);
+    if (wait == 0) {
+        worker_tick(&l->worker, now);
+    } else if (wait > 0 && !h2o_timeout_is_linked(&l->tick)) {
+        h2o_timeout_link(l->ctx.loop, &l->ctx.hundred_ms_timeout, &l->tick);
+    }
+}
+
+static void on_tick(h2o_timeout_entry_t *entry)
+{
+    struct loop *l = H2O_STRUCT_FROM_MEMBER(struct loop, tick, entry);
+    tick_when_due(l);
+}
+
+static void on_beat(h2o_timeout_entry_t *entry)
+{
+    struct loop *l = H2O_STRUCT_FROM_MEMBER(struct loop, beat, entry);
+    worker_beat(&l->worker, clock_mono_ms());
+    h2o_timeout_link(l->ctx.loop, &l->beat_timeout, &l->beat);
+}
+
+static void take_config(struct loop *l, struct message *m)
+{
+    worker_reload(&l->worker, m->config);
+    config_unref(m->config);
+    if (m->tls != NULL) { /* handshakes under way hold the old one */
+        SSL_CTX_free(l->accept.ssl_ctx);
+        l->accept.ssl_ctx = m->tls;
+    }
+}
+
+static void begin_stop(struct loop *l, int64_t drain_ms)
+{
+    l->stopping = true;
+    l->stop_asked_ms = clock_mono_ms();
+    l->stop_drain_ms = drain_ms;
+    h2o_socket_read_stop(l->listener);
+    worker_drain(&l->worker);
+}
+
+static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    struct loop *l = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
+    while (!h2o_linklist_is_empty(messages)) {
+        struct message *m = H2O_STRUCT_FROM_MEMBER(struct message, super.link, messages->next);
+        h2o_linklist_unlink(&m->super.link);
+        switch (m->type) {
+        case MESSAGE_BLOCK:
+            worker_block(&l->worker, m->block);
+            feed_block_unref(m->block);
+            break;
+        case MESSAGE_CONFIG:
+            take_config(l, m);
+            break;
+        case MESSAGE_STOP:
+            begin_stop(l, m->drain_ms);
+            break;
+        }
+        free(m);
+    }
+    tick_when_due(l);
+}
+
+/* ---- the thread ---- */
+
+static void init_h2o(struct loop *l)
+{
+    h2o_config_init(&l->conf);
+    l->conf.server_name = (h2o_iovec_t){H2O_STRLIT("")};
+    l->conf.max_request_entity_size = BODY_MAX;
+    l->conf.handshake_timeout = HANDSHAKE_TIMEOUT_MS;
+    l->conf.http1.req_timeout = REQUEST_TIMEOUT_MS;
+    l->conf.http1.upgrade_to_http2 = 0;
+    glue_register(l,
+                  h2o_config_register_host(&l->conf, h2o_iovec_init(H2O_STRLIT("default")), 65535));
+    h2o_context_init(&l->ctx, h2o_evloop_create(), &l->conf);
+    l->accept = (h2o_accept_ctx_t){.ctx = &l->ctx, .hosts = l->conf.hosts, .ssl_ctx = l->opt.tls};
+    h2o_multithread_register_receiver(l->ctx.queue, &l->receiver, on_messages);
+    h2o_timeout_init(l->ctx.loop, &l->beat_timeout, WORKER_BEAT_MS);
+    l->beat.cb = on_beat;
+    l->tick.cb = on_tick;
+    h2o_timeout_link(l->ctx.loop, &l->beat_timeout, &l->beat);
+    l->listener = h2o_evloop_socket_create(l->ctx.loop, l->opt.listener, H2O_SOCKET_FLAG_DONT_READ);
+    l->listener->data = l;
+    listen_again(l);
+}
+
+static void fini_h2o(struct loop *l)
+{
+    h2o_socket_close(l->listener);
+    for (int i = 0; i < 4; i++) {
+        (void)h2o_evloop_run(l->ctx.loop, 1); /* closes what is marked to be closed */
+    }
+    h2o_timeout_unlink(&l->beat);
+    h2o_timeout_unlink(&l->tick);
+    h2o_timeout_dispose(l->ctx.loop, &l->beat_timeout);
+    h2o_multithread_unregister_receiver(l->ctx.queue, &l->receiver);
+    h2o_loop_t *loop = l->ctx.loop;
+    h2o_context_dispose(&l->ctx);
+    h2o_evloop_destroy(loop);
+    h2o_config_dispose(&l->conf);
+    SSL_CTX_free(l->accept.ssl_ctx);
+}
+
+static void set_state(struct loop *l, bool ok)
+{
+    (void)pthread_mutex_lock(&l->lock);
+    l->state = ok ? LOOP_RUNNING : LOOP_FAILED;
+    (void)pthread_cond_signal(&l->changed);
+    (void)pthread_mutex_unlock(&l->lock);
+}
+
+/* Until all connections are gone: idle ones soon, all at the deadline. */
+static void drain(struct loop *l)
+{
+    while (l->n_conns > 0) {
+        int64_t passed = clock_mono_ms() - l->stop_asked_ms;
+        if (passed >= l->stop_drain_ms) {
+            cut(l, false);
+        } else if (passed >= IDLE_GRACE_MS) {
+            cut(l, true);
+        }
+        (void)h2o_evloop_run(l->ctx.loop, 20); /* EINTR is no end */
+    }
+}
+
+static void *run(void *arg)
+{
+    struct loop *l = arg;
+    char name[16];
+    struct err err = {0};
+    (void)snprintf(name, sizeof name, "loop%u", l->opt.index);
+    log_name_thread(name);
+    if (!worker_init(&l->worker, l->opt.shared, l->opt.index, &err)) {
+        l->err = err;
+        (void)close(l->opt.listener);
+        SSL_CTX_free(l->opt.tls);
+        set_state(l, false);
+        return NULL;
+    }
+    init_h2o(l);
+    set_state(l, true);
+    while (!l->stopping) {
+        (void)h2o_evloop_run(l->ctx.loop, INT32_MAX); /* EINTR is no end */
+    }
+    drain(l);
+    fini_h2o(l);
+    worker_fini(&l->worker);
+    log_debug("loop", "ended=1");
+    return NULL;
+}
+
+bool loop_start(const struct loop_options *opt, struct loop **ret, struct err *err)
+{
+    struct loop *l = xcalloc(1, sizeof *l);
+    l->opt = *opt;
+    if (opt->tls != NULL) {
+        (void)SSL_CTX_up_ref(opt->tls);
+    }
+    (void)pthread_mutex_init(&l->lock, NULL);
+    (void)pthread_cond_init(&l->changed, NULL);
+    if (pthread_create(&l->thread, NULL, run, l) != 0) {
+        (void)close(opt->listener);
+        SSL_CTX_free(opt->tls);
+        free(l);
+        return err_set(err, ERR_BUG, "no thread for an event loop");
+    }
+    (void)pthread_mutex_lock(&l->lock);
+    while (l->state == LOOP_STARTING) {
+        (void)pthread_cond_wait(&l->changed, &l->lock);
+    }
+    bool ok = l->state == LOOP_RUNNING;
+    (void)pthread_mutex_unlock(&l->lock);
+    if (!ok) {
+        *err = l->err;
+        loop_join(l);
+        return false;
+    }
+    *ret = l;
+    return true;
+}
+
+void loop_join(struct loop *l)
+{
+    (void)pthread_join(l->thread, NULL);
+    (void)pthread_mutex_destroy(&l->lock);
+    (void)pthread_cond_destroy(&l->changed);
+    free(l);
+}
+
+/* ---- TLS ---- */
+
+bool tls_new(const char *cert, const char *key, void **ret, struct err *err)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (ctx == NULL) {
+        return err_set(err, ERR_BUG, "OpenSSL does not start");
+    }
+    (void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    const char *bad = NULL;
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) {
+        bad = cert;
+    } else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+               SSL_CTX_check_private_key(ctx) != 1) {
+        bad = key;
+    }
+    if (bad != NULL) {
+        char why[160];
+        ERR_error_string_n(ERR_get_error(), why, sizeof why);
+        SSL_CTX_free(ctx);
+        return err_set(err, ERR_INPUT, "%s: %s", bad, why);
+    }
+    *ret = ctx;
+    return true;
+}
+
+void tls_free(void *tls)
+{
+    SSL_CTX_free(tls);
+}
