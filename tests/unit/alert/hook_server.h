@@ -16,7 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOOK_REQUESTS = 64, HOOK_TEXT = 65536 };
+#include "base/mem.h"
+
+enum { HOOK_TEXT = 65536 };
 
 struct hook_request {
     char head[4096];
@@ -35,7 +37,8 @@ struct hook {
     char answers[8][512]; /* before that one, in turn */
     size_t n_answers;
     size_t next_answer;
-    struct hook_request requests[HOOK_REQUESTS];
+    struct hook_request *requests;
+    size_t cap;
     size_t n;
 };
 
@@ -101,7 +104,8 @@ static void *hook_main(void *arg)
         struct hook_request r = {0};
         bool got = hook_read(fd, &r);
         (void)pthread_mutex_lock(&h->lock);
-        if (got && h->n < HOOK_REQUESTS) {
+        if (got) {
+            h->requests = xgrow(h->requests, &h->cap, h->n + 1, sizeof *h->requests);
             h->requests[h->n++] = r;
         }
         (void)pthread_cond_broadcast(&h->changed);
@@ -142,7 +146,7 @@ static struct hook *hook_start(const char *answer)
     return h;
 }
 
-static void hook_set(struct hook *h, const char *answer, bool hang)
+static __attribute__((unused)) void hook_set(struct hook *h, const char *answer, bool hang)
 {
     (void)pthread_mutex_lock(&h->lock);
     (void)snprintf(h->answer, sizeof h->answer, "%s", answer);
@@ -151,7 +155,7 @@ static void hook_set(struct hook *h, const char *answer, bool hang)
     (void)pthread_mutex_unlock(&h->lock);
 }
 
-static size_t hook_count(struct hook *h)
+static __attribute__((unused)) size_t hook_count(struct hook *h)
 {
     (void)pthread_mutex_lock(&h->lock);
     size_t n = h->n;
@@ -171,6 +175,7 @@ static void hook_stop(struct hook *h)
     for (size_t i = 0; i < h->n; i++) {
         free(h->requests[i].body);
     }
+    free(h->requests);
     (void)pthread_mutex_destroy(&h->lock);
     (void)pthread_cond_destroy(&h->changed);
     free(h);

@@ -1,7 +1,6 @@
 /*
  * The writer thread over the real store and the real judgement: changes in, rows, revisions and
- * deliveries out. The cluster is one bare pod that was created twenty minutes ago and does not get
- * ready: past every limit, so stuck at once.
+ * deliveries out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +21,9 @@
 #include "alert/alert.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "model/pack.h"
 #include "pipeline/pipeline.h"
+
+#include "pods.h"
 
 enum { PATIENCE_MS = 15000 };
 
@@ -148,87 +148,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- changes ---- */
-
-static void push(struct fixture *f, struct change *c)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    c->received_at = clock_unix_ms();
-    c->received_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-    assert_int_equal(queue_push(f->q, c, change_weight(c), PATIENCE_MS), QUEUE_OK);
-}
-
-static void push_plain(struct fixture *f, enum change_type type, enum kind kind)
-{
-    struct change *c = change_new(type, 512);
-    c->kind = kind;
-    c->resource_version = "100";
-    push(f, c);
-}
-
-/* Everything but pods is not there on this server. */
-static void push_other_kinds(struct fixture *f)
-{
-    for (int k = 0; k < KIND_COUNT; k++) {
-        if (k != KIND_POD) {
-            push_plain(f, CHANGE_KIND_GONE, (enum kind)k);
-        }
-    }
-    struct change *c = change_new(CHANGE_SOURCE, 512);
-    c->source = (struct change_source){.source = "kubernetes",
-                                       .state = SOURCE_OK,
-                                       .message = "",
-                                       .at = clock_unix_ms(),
-                                       .ok_at = clock_unix_ms()};
-    push(f, c);
-}
-
-static const struct condition *ready_conditions(struct arena *a, bool ready)
-{
-    static const char *const types[] = {"PodScheduled", "ContainersReady", "Ready"};
-    struct condition *conditions = arena_array(a, struct condition, 3);
-    for (int i = 0; i < 3; i++) {
-        conditions[i] = (struct condition){.type = types[i],
-                                           .status = ready || i == 0 ? "True" : "False",
-                                           .reason = "",
-                                           .message = "",
-                                           .transition_at = clock_unix_ms() - 60000};
-    }
-    return conditions;
-}
-
-static struct change *pod_change(const char *name, const char *version, bool ready, bool in_list)
-{
-    struct change *c = change_new(CHANGE_OBJECTS, 4096);
-    struct kube_pod *pod = arena_zalloc(c->arena, sizeof *pod);
-    struct change_object *o = arena_array(c->arena, struct change_object, 1);
-    record_clear(kind_info(KIND_POD)->table, pod);
-    pod->meta.kind = KIND_POD;
-    pod->meta.namespace = "shop";
-    pod->meta.name = arena_strdup(c->arena, name);
-    pod->meta.uid = arena_printf(c->arena, "uid-%s", name);
-    pod->meta.resource_version = arena_strdup(c->arena, version);
-    pod->meta.created_at = clock_unix_ms() - INT64_C(1200000);
-    pod->phase = "Running";
-    pod->ip = "10.0.0.7";
-    pod->conditions = (struct list){ready_conditions(c->arena, ready), 3};
-    o->record = pod;
-    c->kind = KIND_POD;
-    c->objects = o;
-    c->n_objects = 1;
-    c->in_list = in_list;
-    return c;
-}
-
-static void push_cluster(struct fixture *f)
-{
-    push_other_kinds(f);
-    push_plain(f, CHANGE_LIST_BEGIN, KIND_POD);
-    push(f, pod_change("lone", "5", false, true));
-    push_plain(f, CHANGE_LIST_END, KIND_POD);
-}
-
 /* ---- looking ---- */
 
 static int64_t number(struct fixture *f, const char *sql)
@@ -275,13 +194,13 @@ static void given_a_stuck_pod_then_judged_alerted_and_published(void **state)
 {
     struct fixture *f = *state;
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     wait_number(f, FIRING, 1);
     assert_int_equal(number(f, "SELECT state FROM workload WHERE name = 'lone'"), ROLLOUT_STUCK);
     assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE type = 'rollout.stuck'"), 1);
     wait_number(f, "SELECT n FROM counter WHERE name = 'revision'", feed_revision(f->feed));
     assert_true(atomic_load(&f->deliveries) > 0);
-    push(f, pod_change("lone", "6", true, false));
+    push(f->q, pod_change("lone", "6", true, false));
     wait_number(f, FIRING, 0);
     assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE type = 'rollout.recovered'"),
                      1);
@@ -301,13 +220,13 @@ static void given_kinds_still_missing_then_nothing_is_judged_yet(void **state)
 {
     struct fixture *f = *state;
     start(f);
-    push_plain(f, CHANGE_LIST_BEGIN, KIND_POD);
-    push(f, pod_change("lone", "5", false, true));
-    push_plain(f, CHANGE_LIST_END, KIND_POD);
+    push_plain(f->q, CHANGE_LIST_BEGIN, KIND_POD);
+    push(f->q, pod_change("lone", "5", false, true));
+    push_plain(f->q, CHANGE_LIST_END, KIND_POD);
     wait_number(f, "SELECT count(*) FROM pod", 1);
     assert_int_equal(number(f, "SELECT max(judged_at) FROM workload"), 0);
     assert_false(metrics(f).settled);
-    push_other_kinds(f);
+    push_other_kinds(f->q);
     wait_number(f, FIRING, 1);
     assert_true(metrics(f).settled);
 }
@@ -316,15 +235,15 @@ static void given_an_open_list_then_readers_see_it_whole_or_not_at_all(void **st
 {
     struct fixture *f = *state;
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     wait_number(f, FIRING, 1);
-    push_plain(f, CHANGE_LIST_BEGIN, KIND_POD);
-    push(f, pod_change("a", "7", true, true));
-    push(f, pod_change("b", "8", true, true));
+    push_plain(f->q, CHANGE_LIST_BEGIN, KIND_POD);
+    push(f->q, pod_change("a", "7", true, true));
+    push(f->q, pod_change("b", "8", true, true));
     struct timespec pause = {.tv_nsec = 300000000L};
     (void)nanosleep(&pause, NULL);
     assert_int_equal(number(f, "SELECT count(*) FROM pod"), 1);
-    push_plain(f, CHANGE_LIST_END, KIND_POD);
+    push_plain(f->q, CHANGE_LIST_END, KIND_POD);
     wait_number(f, "SELECT count(*) FROM pod", 2); /* lone was not in the list */
     wait_number(f, FIRING, 0);
     assert_int_equal(number(f, "SELECT json_extract(body, '$.alert.reason') = 'gone' FROM alert"),
@@ -335,11 +254,11 @@ static void given_a_queue_when_stopped_then_all_of_it_is_committed(void **state)
 {
     struct fixture *f = *state;
     char name[32];
-    push_other_kinds(f);
-    push_plain(f, CHANGE_LIST_BEGIN, KIND_POD);
+    push_other_kinds(f->q);
+    push_plain(f->q, CHANGE_LIST_BEGIN, KIND_POD);
     for (int i = 0; i < 700; i++) {
         (void)snprintf(name, sizeof name, "pod-%d", i);
-        push(f, pod_change(name, "9", true, true));
+        push(f->q, pod_change(name, "9", true, true));
     }
     start(f); /* the list never ends */
     writer_stop(f->w);
@@ -350,7 +269,7 @@ static void given_a_result_and_a_redelivery_then_they_are_booked_in_order(void *
 {
     struct fixture *f = *state;
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     wait_number(f, FIRING, 1);
     struct delivery_result *r = calloc(1, sizeof *r);
     r->delivery_id = 1;
@@ -361,14 +280,14 @@ static void given_a_result_and_a_redelivery_then_they_are_booked_in_order(void *
     c->data = r;
     c->data_free = free;
     int woken = atomic_load(&f->deliveries);
-    push(f, c);
+    push(f->q, c);
     wait_number(f, "SELECT state FROM delivery WHERE id = 1", 1);
     const int64_t ids[] = {4711, 1}; /* one that is not there does no harm */
     for (int i = 0; i < 2; i++) {
         c = change_new(CHANGE_COMMAND, 512);
         c->command = COMMAND_REDELIVER;
         c->number = ids[i];
-        push(f, c);
+        push(f->q, c);
     }
     wait_number(f, "SELECT state FROM delivery WHERE id = 1", 0);
     assert_true(atomic_load(&f->deliveries) > woken);
@@ -379,7 +298,7 @@ static void given_a_reload_then_everything_is_judged_by_the_new_limits(void **st
 {
     struct fixture *f = *state;
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     wait_number(f, FIRING, 1);
     const struct config *fresh = load("pace: {stuck_min: 5h}\n");
     writer_reload(f->q, fresh);
@@ -397,7 +316,7 @@ static void given_a_full_disk_then_nothing_is_lost_and_it_says_so(void **state)
     char text[512];
     char name[32];
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     wait_number(f, FIRING, 1);
     (void)signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -405,7 +324,7 @@ static void given_a_full_disk_then_nothing_is_lost_and_it_says_so(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
     for (int i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof name, "pod-%d", i);
-        push(f, pod_change(name, "9", true, false));
+        push(f->q, pod_change(name, "9", true, false));
     }
     int64_t deadline = clock_mono_ms() + PATIENCE_MS;
     while (metrics(f).failures < 2 && clock_mono_ms() < deadline) {
@@ -426,7 +345,7 @@ static void given_a_binding_then_the_poller_hears_of_its_group(void **state)
 {
     struct fixture *f = *state;
     start(f);
-    push_cluster(f);
+    push_cluster(f->q);
     struct change *c = change_new(CHANGE_OBJECTS, 4096);
     struct kube_binding *b = arena_zalloc(c->arena, sizeof *b);
     struct change_object *o = arena_array(c->arena, struct change_object, 1);
@@ -444,7 +363,7 @@ static void given_a_binding_then_the_poller_hears_of_its_group(void **state)
     c->kind = KIND_BINDING_LBC;
     c->objects = o;
     c->n_objects = 1;
-    push(f, c);
+    push(f->q, c);
     int64_t deadline = clock_mono_ms() + PATIENCE_MS;
     bool heard = false;
     while (!heard && clock_mono_ms() < deadline) {
