@@ -1,0 +1,63 @@
+// What happened to a rollout, newest first: turns of the rollout itself, its pods, gates and targets.
+import { useState } from 'preact/hooks';
+import { clean } from '../lib/text.js';
+import { stateWord } from '../state/words.js';
+import { Icon } from './icons.jsx';
+import { Clock, Since } from './time.jsx';
+
+const FIRST = 25;
+const WHATS = ['all', 'rollout', 'pod', 'gate', 'target'];
+
+const short = (subject) => {
+  const text = clean(subject, 400);
+  return text.slice(text.lastIndexOf('/') + 1);
+};
+
+function Entry({ t }) {
+  const state = t.what === 'rollout' || t.what === 'pod' ? t.to : null;
+  const what = t.what === 'rollout' ? 'rollout' : t.what === 'pod' ? '' : clean(t.what, 20);
+  return (
+    <li class={`turn w-${t.what}`}>
+      <span class="at"><Clock at={t.at} /></span>
+      <span class="ago muted"><Since at={t.at} /> ago</span>
+      <span class="who">
+        {what} {t.what !== 'rollout' && <bdi>{clean(t.pod, 253)}</bdi>}{' '}
+        {t.subject && <span class="muted" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>}
+      </span>
+      <span class="turned">
+        {t.from && <><span class="muted">{stateWord(t.from)}</span> <span aria-hidden="true">→</span><span class="sr"> to </span> </>}
+        <b class={state ? `state s-${state}` : `to-${clean(t.to, 20)}`}>{state && <Icon of={state} />}{stateWord(t.to) || 'gone'}</b>
+      </span>
+      {(t.reason || t.message) && (
+        <span class="why">
+          {t.reason && <code>{clean(t.reason, 120)}</code>} <bdi>{clean(t.message, 500)}</bdi>
+        </span>
+      )}
+    </li>
+  );
+}
+
+export function Timeline({ timeline }) {
+  const [all, setAll] = useState(false);
+  const [what, setWhat] = useState('all');
+  if (!timeline) return null;
+  const items = timeline.items.filter((t) => what === 'all' || t.what === what);
+  const list = all ? items : items.slice(0, FIRST);
+  return (
+    <section class="panel" aria-labelledby="timeline-title">
+      <h2 id="timeline-title">Timeline</h2>
+      <div class="switch" role="group" aria-label="Show turns of">
+        {WHATS.map((w) => (
+          <button key={w} type="button" class="small" aria-pressed={w === what} onClick={() => setWhat(w)}>{w}</button>
+        ))}
+      </div>
+      {list.length === 0 && <p class="empty">Nothing has been seen to change yet.</p>}
+      <ol class="timeline">
+        {list.map((t, i) => <Entry key={`${t.at} ${t.pod} ${t.subject} ${t.to} ${i}`} t={t} />)}
+      </ol>
+      {items.length > list.length && (
+        <button type="button" class="small" onClick={() => setAll(true)}>show all {items.length}</button>
+      )}
+    </section>
+  );
+}
