@@ -108,40 +108,47 @@ static int64_t last_progress(const struct judge *j)
     return at;
 }
 
-/* Nothing waits, and yet it is not complete: pods that nobody makes, or old ones that nobody
- * removes. The wait counts from the last progress, or from when we first saw it so. */
+/* From when the wait for missing pods counts. What was slow or stuck stays so until something
+ * happens: its state began at that limit. */
+static int64_t missing_since(const struct judge *j, int64_t limit)
+{
+    const struct rollout_prior *prior = j->f->prior;
+    int64_t progress = last_progress(j);
+    if (prior->state < 0) {
+        return progress;
+    }
+    bool same = strcmp(prior->revision_hash, j->v->revision_hash) == 0;
+    bool goes_on = same && progress <= prior->since;
+    if (goes_on && prior->state == ROLLOUT_SLOW) {
+        return prior->since - limit / 2;
+    }
+    if (goes_on && prior->state == ROLLOUT_STUCK) {
+        return prior->since - limit;
+    }
+    bool was_waiting = prior->state == ROLLOUT_PROGRESSING || prior->state == ROLLOUT_UNKNOWN ||
+                       prior->state == ROLLOUT_FAILED;
+    return later(progress, same && was_waiting ? prior->since : j->f->now);
+}
+
+/* All new pods serve, and yet it is not complete: pods that nobody makes, or old ones that nobody
+ * removes. */
 static void pace_missing(struct judge *j)
 {
     const struct kube_workload *w = j->f->workload;
-    const struct rollout_prior *prior = j->f->prior;
     if (w == NULL || w->paused == 1 || strcmp(j->f->kind, "Rollout") == 0 || !j->v->observed ||
         j->v->desired == 0 || j->v->complete) {
         return;
     }
     int64_t limit = deadline_ms(j);
-    int64_t progress = last_progress(j);
-    bool same = strcmp(prior->revision_hash, j->v->revision_hash) == 0;
-    bool goes_on = same && progress <= prior->since;
-    int64_t base = later(progress, j->f->now);
-    if (prior->state < 0) {
-        base = progress;
-    } else if (goes_on && prior->state == ROLLOUT_SLOW) {
-        base = prior->since - limit / 2;
-    } else if (goes_on && (prior->state == ROLLOUT_STUCK || prior->state == ROLLOUT_FAILED)) {
-        base = prior->since - limit;
-    } else if (same && (prior->state == ROLLOUT_PROGRESSING || prior->state == ROLLOUT_SLOW ||
-                        prior->state == ROLLOUT_STUCK || prior->state == ROLLOUT_UNKNOWN)) {
-        base = later(progress, prior->state == ROLLOUT_PROGRESSING ? prior->since : 0);
-    }
-    j->slow_at = base + limit / 2;
-    j->stuck_at = base + limit;
+    int64_t since = missing_since(j, limit);
+    j->slow_at = since + limit / 2;
+    j->stuck_at = since + limit;
 }
 
 /* Where the sources are silent a wait cannot be followed: no pace gets worse from what we do not
  * see (rollout.c makes it unknown instead). */
 void judge_pace(struct judge *j)
 {
-    uint32_t waiting = 0;
     for (uint32_t i = 0; i < j->n_pods; i++) {
         struct pod_sheet *p = &j->pods[i];
         pace_pod(j, p);
@@ -154,14 +161,13 @@ void judge_pace(struct judge *j)
         }
         j->waiting = j->waiting || p->v->state != POD_SERVING;
         if (p->stuck_at != 0) {
-            waiting++;
             earliest(&j->slow_at, p->slow_at);
             earliest(&j->stuck_at, p->stuck_at);
             judge_look_at(j, p->slow_at);
             judge_look_at(j, p->stuck_at);
         }
     }
-    if (waiting == 0) {
+    if (!j->waiting) {
         pace_missing(j);
         judge_look_at(j, j->slow_at);
         judge_look_at(j, j->stuck_at);

@@ -23,7 +23,6 @@
 #include <string.h>
 
 struct sums {
-    int64_t serving;
     int64_t exposed;
     int64_t waiting; /* starting, registering, checking, failing */
     int64_t unknown;
@@ -63,7 +62,6 @@ static struct sums count_pods(struct judge *j)
         v->ready += p->ready;
         v->gates_missing += p->v->gate_missing;
         count_gates(v, p);
-        s.serving += p->v->state == POD_SERVING;
         s.exposed += p->v->state == POD_EXPOSED;
         s.unknown += p->v->state == POD_UNKNOWN;
         s.waiting += is_waiting(p);
@@ -85,9 +83,14 @@ static bool terminal_for_missing(const struct judge *j)
     return false;
 }
 
+static bool is_served(const struct judge *j)
+{
+    return j->v->complete && j->v->by_state[POD_SERVING] == j->v->updated;
+}
+
 static bool is_terminal(const struct judge *j, const struct sums *s)
 {
-    if (j->v->complete && s->serving == j->v->updated) {
+    if (is_served(j)) {
         return false; /* it can recover */
     }
     if (j->deadline_passed) {
@@ -110,20 +113,23 @@ static bool is_paused(const struct judge *j)
     return !j->v->complete || w->updated_replicas < j->v->desired;
 }
 
-/* The pace as far as it can be seen. */
-static enum pace visible_pace(struct judge *j, bool *ret_dark)
+/* The pace as far as it can be seen: in the dark none gets worse, and what has become unknown stays
+ * so until the source speaks again. */
+static enum pace visible_pace(const struct judge *j, bool *ret_dark)
 {
     enum pace pace = j->v->pace;
     const struct rollout_prior *prior = j->f->prior;
     *ret_dark = false;
-    if (!j->f->cluster->kube_stale || pace == PACE_ON_TIME) {
+    if (!j->f->cluster->kube_stale) {
         return pace;
     }
     enum pace known = prior->state >= 0 && prior->pace >= 0 && prior->pace < PACE_COUNT
                           ? (enum pace)prior->pace
                           : PACE_ON_TIME;
-    *ret_dark = pace > known;
-    return pace > known ? known : pace;
+    bool same = strcmp(prior->revision_hash, j->v->revision_hash) == 0;
+    bool was_dark = same && prior->state == ROLLOUT_UNKNOWN && !is_served(j);
+    *ret_dark = was_dark || pace > known;
+    return *ret_dark ? known : pace;
 }
 
 static enum rollout_state state_of(struct judge *j, const struct sums *s)
@@ -156,7 +162,7 @@ static enum rollout_state state_of(struct judge *j, const struct sums *s)
     if (is_paused(j)) {
         return ROLLOUT_PAUSED;
     }
-    if (!v->complete || s->serving < v->updated) {
+    if (!is_served(j)) {
         return ROLLOUT_PROGRESSING;
     }
     return v->gated ? ROLLOUT_SERVING : ROLLOUT_NOT_GATED;
