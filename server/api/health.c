@@ -8,8 +8,9 @@
 #include "api/problem.h"
 #include "api/query.h"
 #include "api/worker.h"
+#include "base/clock.h"
 
-enum { CHECK_BYTES = 16 << 10 };
+enum { CHECK_BYTES = 16 << 10, WRITER_DEAD_MS = 60000 };
 
 static enum outcome text(struct exchange *x, int status, struct buf *body)
 {
@@ -53,6 +54,12 @@ static void check(struct buf *out, bool *all, const char *name, bool ok, const c
     (void)buf_addf(out, ok ? "[+]%s ok\n" : "[-]%s failed: %s\n", name, why);
 }
 
+/* A list of a hundred thousand pods takes seconds, not a minute. */
+static bool writer_lives(const struct writer_metrics *m)
+{
+    return clock_unix_ms() - m->beat_at < WRITER_DEAD_MS;
+}
+
 /* Every check on its line. Returns whether all hold. */
 static bool ready(struct worker *w, struct buf *out)
 {
@@ -66,7 +73,8 @@ static bool ready(struct worker *w, struct buf *out)
         writer_metrics(w->shared->writer, &m);
         (void)writer_error(w->shared->writer, why, sizeof why);
     }
-    check(out, &all, "writer", has_writer, "not started");
+    check(out, &all, "writer", has_writer && writer_lives(&m),
+          "it has not gone round for a minute");
     check(out, &all, "store", !m.failing, why);
     bool readable = view_tail(w, VIEW_LIST, &tail, &err);
     check(out, &all, "reader", readable, err.text);

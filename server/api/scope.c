@@ -10,6 +10,7 @@ enum { SLOT_BITS = 16, SLOTS = 1 << SLOT_BITS };
 
 struct scopes {
     _Atomic int64_t revision;
+    _Atomic int64_t everything; /* a commit that does not name all it changed */
     _Atomic int64_t slots[SLOTS];
 };
 
@@ -67,6 +68,9 @@ void scopes_mark(struct scopes *s, const struct feed_block *b)
     for (uint32_t i = 0; i < b->n; i++) {
         mark_item(s, &b->items[i], b->revision);
     }
+    if (b->overflow) {
+        atomic_store_explicit(&s->everything, b->revision, memory_order_release);
+    }
     if (b->list_changed) {
         mark(s, SCOPE_LIST, 0, b->revision);
     }
@@ -90,5 +94,7 @@ int64_t scopes_revision(const struct scopes *s)
 
 int64_t scopes_at(const struct scopes *s, uint32_t slot)
 {
-    return atomic_load_explicit(&s->slots[slot], memory_order_acquire);
+    int64_t own = atomic_load_explicit(&s->slots[slot], memory_order_acquire);
+    int64_t all = atomic_load_explicit(&s->everything, memory_order_acquire);
+    return own > all ? own : all;
 }

@@ -37,7 +37,7 @@ struct hub {
     struct follow follow;
     const struct feed_block *pending[PENDING_BLOCKS];
     size_t n_pending;
-    bool flooded; /* more blocks than that: resync */
+    bool flooded; /* more blocks than that, or one that does not name all it changed: resync */
     struct tick *ring[RING_TICKS];
     int64_t first_tick; /* number of the oldest in the ring */
     int64_t next_tick;
@@ -225,6 +225,16 @@ void stream_gone(struct exchange *x)
 
 /* ---- opening ---- */
 
+static bool any_overflow(const struct feed_block *const *blocks, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (blocks[i]->overflow) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What happened after `since`, from the feed's ring; NULL and resync when it does not reach back.
  */
 static void catch_up(struct subscriber *s, int64_t since)
@@ -233,13 +243,15 @@ static void catch_up(struct subscriber *s, int64_t since)
     int n = feed_since(s->hub->w->shared->opt.feed, since, blocks, PENDING_BLOCKS);
     if (n < 0 || n == PENDING_BLOCKS) {
         s->resync = true;
-    } else if (n > 0) {
+    } else if (n > 0 && !any_overflow(blocks, n)) {
         s->catch_up = tick_build(s->hub->w, &s->hub->follow, blocks, (size_t)n);
         if (s->catch_up->resync) {
             tick_unref(s->catch_up);
             s->catch_up = NULL;
             s->resync = true;
         }
+    } else if (n > 0) {
+        s->resync = true;
     }
     for (int i = 0; i < n; i++) {
         feed_block_unref(blocks[i]);
@@ -304,6 +316,7 @@ void hub_block(struct hub *h, const struct feed_block *b)
         drop_pending(h);
         h->flooded = true;
     }
+    h->flooded = h->flooded || b->overflow;
     h->pending[h->n_pending++] = feed_block_ref(b);
 }
 

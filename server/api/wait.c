@@ -253,8 +253,28 @@ void waiter_gone(struct exchange *x)
     free(wt);
 }
 
+static void touch(struct waiters *ws, struct waiter *wt)
+{
+    ws->n_touched += !wt->touched;
+    wt->touched = true;
+}
+
+/* A commit that does not name all it changed may concern anyone. */
+static void touch_all(struct waiters *ws)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        for (struct waiter *wt = ws->buckets[i]; wt != NULL; wt = wt->next) {
+            touch(ws, wt);
+        }
+    }
+}
+
 void waiters_block(struct waiters *ws, const struct feed_block *b)
 {
+    if (b->overflow) {
+        touch_all(ws);
+        return;
+    }
     for (uint32_t i = 0; i < b->n; i++) {
         const struct feed_item *item = &b->items[i];
         if (item->what != FEED_ROLLOUT) {
@@ -262,11 +282,10 @@ void waiters_block(struct waiters *ws, const struct feed_block *b)
         }
         struct waiter *wt = ws->buckets[bucket_of(item->namespace, item->name)];
         for (; wt != NULL; wt = wt->next) {
-            if (!wt->touched && strcmp(wt->ask.name, item->name) == 0 &&
+            if (strcmp(wt->ask.name, item->name) == 0 &&
                 strcmp(wt->ask.namespace, item->namespace) == 0 &&
                 strcasecmp(wt->ask.kind, item->kind) == 0) {
-                wt->touched = true;
-                ws->n_touched++;
+                touch(ws, wt);
             }
         }
     }

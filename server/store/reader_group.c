@@ -1,6 +1,4 @@
 /* Target groups and their targets (see reader.h). */
-#include <string.h>
-
 #include "model/pack.h"
 #include "store/reader_in.h"
 
@@ -107,32 +105,24 @@ static bool targets_json(struct reader *r, int64_t id, struct json_out *j, struc
 }
 
 /* Bindings that name the group, of any namespace. */
-static bool bindings_json(struct reader *r, int64_t cluster, const char *arn, struct json_out *j,
+static bool bindings_json(struct reader *r, const char *arn, const char *name, struct json_out *j,
                           struct err *err)
 {
-    static const enum kind kinds[] = {KIND_BINDING_LBC, KIND_BINDING_AUTO};
-    int scanned = 0;
     json_key(j, "bindings");
     json_open(j, '[');
-    for (size_t i = 0; i < 2; i++) {
-        sqlite3_stmt *st = db_get(&r->db, READ_OBJECTS_PAGE);
-        db_bind(st, "iiit", cluster, (int64_t)kinds[i], INT64_C(0), "");
-        bool row = true;
-        while (row && scanned < SCAN_MAX) {
-            if (!db_step(&r->db, st, &row, err)) {
-                return false;
-            }
-            const struct kube_binding *b =
-                row ? reader_record(r, kind_info(kinds[i])->table, st, 4) : NULL;
-            scanned++;
-            if (b != NULL && strcmp(b->arn, arn) == 0) {
-                json_open(j, '{');
-                json_kstr(j, "namespace", db_text(st, 3, NULL));
-                json_kstr(j, "name", db_text(st, 2, NULL));
-                json_close(j, '}');
-            }
+    sqlite3_stmt *st = db_get(&r->db, READ_BINDINGS_OF_GROUP);
+    db_bind(st, "tt", arn, name);
+    bool row = true;
+    while (row) {
+        if (!db_step(&r->db, st, &row, err)) {
+            return false;
         }
-        (void)sqlite3_reset(st);
+        if (row) {
+            json_open(j, '{');
+            json_kstr(j, "namespace", db_text(st, 0, NULL));
+            json_kstr(j, "name", db_text(st, 1, NULL));
+            json_close(j, '}');
+        }
     }
     json_close(j, ']');
     return true;
@@ -152,6 +142,7 @@ bool reader_group(struct reader *r, int64_t cluster, int64_t id, struct json_out
     }
     group_json(r, st, j);
     const char *arn = db_text(st, 1, r->arena);
+    const char *name = db_text(st, 2, r->arena);
     (void)sqlite3_reset(st);
-    return bindings_json(r, cluster, arn, j, err) && targets_json(r, id, j, err);
+    return bindings_json(r, arn, name, j, err) && targets_json(r, id, j, err);
 }

@@ -10,68 +10,21 @@
 #include "model/pack.h"
 #include "store/reader_in.h"
 
-/* Target groups that the namespace's bindings name: an address alone may stand in a group of
- * another cluster. */
-struct groups {
-    int64_t ns_id;
-    bool any_target;
-    const struct kube_binding **items;
-    uint32_t n;
-};
-
 struct pod_row {
     sqlite3_stmt *st;
     const struct kube_pod *pod;    /* NULL: packed by an older version */
     const struct pod_track *track; /* NULL likewise, or never judged */
 };
 
-static bool load_bindings(struct reader *r, int64_t cluster, int64_t ns_id, enum kind kind,
-                          struct groups *g, struct err *err)
+/* Has ELBv2 said anything? Else there is nothing to join. */
+static bool any_target(struct reader *r, bool *ret, struct err *err)
 {
-    enum { BINDINGS_MAX = 1000 };
-    sqlite3_stmt *st = db_get(&r->db, READ_NS_BINDINGS);
-    db_bind(st, "iii", cluster, (int64_t)kind, ns_id);
-    bool row = false;
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
-        }
-        const struct kube_binding *b = reader_record(r, kind_info(kind)->table, st, 0);
-        if (b != NULL && g->n < 2 * BINDINGS_MAX) {
-            g->items[g->n++] = b;
-        }
-    }
-    return false;
-}
-
-static bool load_groups(struct reader *r, int64_t cluster, int64_t ns_id, struct groups *g,
-                        struct err *err)
-{
-    enum { ROOM = 2000 };
-    *g = (struct groups){.ns_id = ns_id};
     sqlite3_stmt *st = db_get(&r->db, READ_ANY_TARGET);
-    if (!db_step(&r->db, st, &g->any_target, err)) {
+    if (!db_step(&r->db, st, ret, err)) {
         return false;
     }
     (void)sqlite3_reset(st);
-    if (!g->any_target) {
-        return true; /* ELBv2 has not said anything: nothing to join */
-    }
-    g->items = arena_zalloc(r->arena, ROOM * sizeof *g->items);
-    return load_bindings(r, cluster, ns_id, KIND_BINDING_LBC, g, err) &&
-           load_bindings(r, cluster, ns_id, KIND_BINDING_AUTO, g, err);
-}
-
-static bool group_named(const struct groups *g, const char *arn, const char *name)
-{
-    for (uint32_t i = 0; i < g->n; i++) {
-        const struct kube_binding *b = g->items[i];
-        if (strcmp(b->arn, arn) == 0 ||
-            (b->arn[0] == '\0' && b->group_name[0] != '\0' && strcmp(b->group_name, name) == 0)) {
-            return true;
-        }
-    }
-    return false;
+    return true;
 }
 
 static void target_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
@@ -102,21 +55,24 @@ static const char *canonical(const char *ip, char text[INET6_ADDRSTRLEN])
     return ip;
 }
 
-static bool targets_json(struct reader *r, const struct groups *g, const char *ip,
-                         struct json_out *j, struct err *err)
+/* Targets at the pod's address in groups that its namespace's bindings name: an address alone may
+ * stand in a group of another cluster. */
+static bool targets_json(struct reader *r, sqlite3_stmt *pod, bool any, struct json_out *j,
+                         struct err *err)
 {
+    const char *ip = db_text(pod, 3, NULL);
     json_key(j, "targets");
     json_open(j, '[');
-    if (g->n > 0 && ip[0] != '\0') {
+    if (any && ip[0] != '\0') {
         char text[INET6_ADDRSTRLEN];
         sqlite3_stmt *st = db_get(&r->db, READ_TARGETS_AT);
-        db_bind(st, "t", canonical(ip, text));
+        db_bind(st, "ti", canonical(ip, text), db_int(pod, 16));
         bool row = true;
         while (row) {
             if (!db_step(&r->db, st, &row, err)) {
                 return false;
             }
-            if (row && group_named(g, db_text(st, 0, NULL), db_text(st, 1, NULL))) {
+            if (row) {
                 target_json(r, st, j);
             }
         }
@@ -189,7 +145,7 @@ static void truths_json(int64_t truths, struct json_out *j)
 }
 
 /* Members of an open object. */
-static bool pod_json(struct reader *r, const struct groups *g, sqlite3_stmt *st, struct json_out *j,
+static bool pod_json(struct reader *r, sqlite3_stmt *st, bool any, struct json_out *j,
                      struct err *err)
 {
     struct pod_row p = {.st = st,
@@ -218,15 +174,18 @@ static bool pod_json(struct reader *r, const struct groups *g, sqlite3_stmt *st,
     json_kopt(j, "contradiction", contradiction_name((enum contradiction)db_int(st, 12)));
     json_kopt(j, "cause", db_text(st, 13, NULL));
     gates_json(&p, j);
-    return targets_json(r, g, db_text(st, 3, NULL), j, err);
+    return targets_json(r, st, any, j, err);
 }
 
 bool reader_pods(struct reader *r, int64_t workload_id, struct page *page, struct json_out *j,
                  struct err *err)
 {
-    struct groups groups = {0};
     struct keyset last = {0};
+    bool any = false;
     page->next = (struct keyset){0};
+    if (!any_target(r, &any, err)) {
+        return false;
+    }
     sqlite3_stmt *st = db_get(&r->db, READ_PODS_PAGE);
     db_bind(st, "iiii", workload_id, page->after.set ? page->after.n[0] : INT64_MAX,
             page->after.set ? page->after.n[1] : INT64_MAX, (int64_t)page->limit + 1);
@@ -240,12 +199,9 @@ bool reader_pods(struct reader *r, int64_t workload_id, struct page *page, struc
             (void)sqlite3_reset(st);
             return true;
         }
-        if (n == 0 && !load_groups(r, db_int(st, 18), db_int(st, 16), &groups, err)) {
-            return false;
-        }
         last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
         json_open(j, '{');
-        if (!pod_json(r, &groups, st, j, err)) {
+        if (!pod_json(r, st, any, j, err)) {
             return false;
         }
         json_close(j, '}');
@@ -291,15 +247,15 @@ bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const 
     if (!row) {
         return err_set(err, ERR_NOT_FOUND, "no pod %.200s in namespace %.100s", name, namespace);
     }
-    struct groups groups;
-    if (!load_groups(r, cluster, ns_id, &groups, err)) {
+    bool any = false;
+    if (!any_target(r, &any, err)) {
         return false;
     }
     json_open(j, '{');
     if (alone) {
         json_kstr(j, "namespace", namespace);
     }
-    if (!pod_json(r, &groups, st, j, err) || (alone && !workload_json(r, db_int(st, 17), j, err))) {
+    if (!pod_json(r, st, any, j, err) || (alone && !workload_json(r, db_int(st, 17), j, err))) {
         return false;
     }
     (void)sqlite3_reset(st);
