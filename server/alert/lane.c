@@ -147,8 +147,9 @@ static bool resend(struct deliver *d, struct lane *lane, struct err *err)
 {
     AUTO_PTR(arena) a = arena_new(0);
     struct list alerts = {0};
-    if (!outbox_all_firing(d->outbox, ALERT_STUCK, lane->resend_after, RESEND_ALERTS, a, &alerts,
-                           err)) {
+    struct outbox_query q = {
+        .type = ALERT_STUCK, .after = lane->resend_after, .max = RESEND_ALERTS, .arena = a};
+    if (!outbox_all_firing(d->outbox, &q, &alerts, err)) {
         return false;
     }
     if (alerts.n == 0) {
@@ -229,9 +230,12 @@ static bool run_due(struct deliver *d, struct lane *lane, int64_t *wait_ms, stru
     int64_t now = clock_unix_ms();
     int64_t next = 0;
     bool paused = clock_mono_ms() < lane->paused_until && !lane->disabled;
-    if (!forget_booked(d, lane, err) ||
-        !outbox_due(d->outbox, lane->receiver->name, now, now + RETRY_HORIZON_MS, DUE_MAX, a, &due,
-                    err)) {
+    struct outbox_query q = {.receiver = lane->receiver->name,
+                             .now = now,
+                             .horizon = now + RETRY_HORIZON_MS,
+                             .max = DUE_MAX,
+                             .arena = a};
+    if (!forget_booked(d, lane, err) || !outbox_due(d->outbox, &q, &due, err)) {
         return false;
     }
     for (uint32_t i = 0; i < due.n && lane->n_unbooked < UNBOOKED_MAX; i++) {
@@ -293,8 +297,11 @@ static bool drop_strangers(struct deliver *d, struct err *err)
         if (lane_of(d, names.items[i]) != NULL) {
             continue;
         }
-        if (!outbox_of_receiver(d->outbox, names.items[i], clock_unix_ms() - STRANGER_AGE_MS,
-                                DUE_MAX, a, &rows, err)) {
+        struct outbox_query q = {.receiver = names.items[i],
+                                 .before = clock_unix_ms() - STRANGER_AGE_MS,
+                                 .max = DUE_MAX,
+                                 .arena = a};
+        if (!outbox_of_receiver(d->outbox, &q, &rows, err)) {
             return false;
         }
         for (uint32_t k = 0; k < rows.n && lane->n_unbooked < UNBOOKED_MAX; k++) {

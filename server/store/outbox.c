@@ -210,30 +210,29 @@ void outbox_reader_close(struct outbox *o)
     }
 }
 
-/* All rows as deliveries; the caller's max is the statement's limit. */
-static bool all_deliveries(struct db *db, sqlite3_stmt *st, int max, struct arena *a,
+/* All rows as deliveries; the query's max is the statement's limit. */
+static bool all_deliveries(struct db *db, sqlite3_stmt *st, const struct outbox_query *q,
                            struct list *ret, struct err *err)
 {
-    struct outbox_delivery *items = arena_array(a, struct outbox_delivery, max);
+    struct outbox_delivery *items = arena_array(q->arena, struct outbox_delivery, q->max);
     uint32_t n = 0;
     for (bool row = true; row;) {
         if (!db_step(db, st, &row, err)) {
             return false;
         }
         if (row) {
-            read_delivery(st, a, &items[n++]);
+            read_delivery(st, q->arena, &items[n++]);
         }
     }
     *ret = (struct list){items, n};
     return true;
 }
 
-bool outbox_due(struct outbox *o, const char *receiver, int64_t now, int64_t horizon, int max,
-                struct arena *a, struct list *ret, struct err *err)
+bool outbox_due(struct outbox *o, const struct outbox_query *q, struct list *ret, struct err *err)
 {
     sqlite3_stmt *st = db_get(&o->db, AT_OUTBOX_DUE);
-    db_bind(st, "tiii", receiver, now, horizon, (int64_t)max);
-    return all_deliveries(&o->db, st, max, a, ret, err);
+    db_bind(st, "tiii", q->receiver, q->now, q->horizon, (int64_t)q->max);
+    return all_deliveries(&o->db, st, q, ret, err);
 }
 
 bool outbox_next(struct outbox *o, const char *receiver, int64_t now, int64_t *ret, struct err *err)
@@ -268,12 +267,12 @@ bool outbox_receivers(struct outbox *o, struct arena *a, struct strs *ret, struc
     return true;
 }
 
-bool outbox_of_receiver(struct outbox *o, const char *receiver, int64_t before, int max,
-                        struct arena *a, struct list *ret, struct err *err)
+bool outbox_of_receiver(struct outbox *o, const struct outbox_query *q, struct list *ret,
+                        struct err *err)
 {
     sqlite3_stmt *st = db_get(&o->db, AT_OUTBOX_OF_RECEIVER);
-    db_bind(st, "tii", receiver, before, (int64_t)max);
-    return all_deliveries(&o->db, st, max, a, ret, err);
+    db_bind(st, "tii", q->receiver, q->before, (int64_t)q->max);
+    return all_deliveries(&o->db, st, q, ret, err);
 }
 
 bool outbox_booked(struct outbox *o, int64_t delivery_id, int64_t attempts, bool *ret,
@@ -290,19 +289,19 @@ bool outbox_booked(struct outbox *o, int64_t delivery_id, int64_t attempts, bool
     return true;
 }
 
-bool outbox_all_firing(struct outbox *o, const char *type, int64_t after, int max, struct arena *a,
-                       struct list *ret, struct err *err)
+bool outbox_all_firing(struct outbox *o, const struct outbox_query *q, struct list *ret,
+                       struct err *err)
 {
-    struct outbox_alert *items = arena_array(a, struct outbox_alert, max);
+    struct outbox_alert *items = arena_array(q->arena, struct outbox_alert, q->max);
     sqlite3_stmt *st = db_get(&o->db, AT_OUTBOX_ALL_FIRING);
     uint32_t n = 0;
-    db_bind(st, "iti", after, type, (int64_t)max);
+    db_bind(st, "iti", q->after, q->type, (int64_t)q->max);
     for (bool row = true; row;) {
         if (!db_step(&o->db, st, &row, err)) {
             return false;
         }
         if (row) {
-            read_alert(st, a, &items[n++]);
+            read_alert(st, q->arena, &items[n++]);
         }
     }
     *ret = (struct list){items, n};

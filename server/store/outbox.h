@@ -112,10 +112,20 @@ struct outbox;
 bool outbox_reader_open(const char *path, struct outbox **ret, struct err *err) MUST_CHECK;
 void outbox_reader_close(struct outbox *o); /* accepts NULL */
 
-/* Pending deliveries of one receiver that may be sent now, oldest first, at most max: no earlier
- * one of the same alert is pending. next_at beyond `horizon` counts as due. */
-bool outbox_due(struct outbox *o, const char *receiver, int64_t now, int64_t horizon, int max,
-                struct arena *a, struct list *ret /* struct outbox_delivery */,
+/* What a list is asked for; fields that a function does not name are not used. */
+struct outbox_query {
+    const char *receiver;
+    const char *type;
+    int64_t now;
+    int64_t horizon;
+    int64_t before;
+    int64_t after;
+    int max;             /* rows */
+    struct arena *arena; /* of the answer */
+};
+/* Pending deliveries (struct outbox_delivery) of `receiver` that may be sent at `now`, oldest
+ * first: no earlier one of the same alert is pending. A next_at beyond `horizon` counts as due. */
+bool outbox_due(struct outbox *o, const struct outbox_query *q, struct list *ret,
                 struct err *err) MUST_CHECK;
 /* Earliest next try of that receiver after now; 0 = none. */
 bool outbox_next(struct outbox *o, const char *receiver, int64_t now, int64_t *ret,
@@ -123,14 +133,14 @@ bool outbox_next(struct outbox *o, const char *receiver, int64_t now, int64_t *r
 /* Names of receivers with pending deliveries. */
 bool outbox_receivers(struct outbox *o, struct arena *a, struct strs *ret,
                       struct err *err) MUST_CHECK;
-/* Pending deliveries of a receiver made before a time, without their bodies. */
-bool outbox_of_receiver(struct outbox *o, const char *receiver, int64_t before, int max,
-                        struct arena *a, struct list *ret, struct err *err) MUST_CHECK;
+/* Pending deliveries of `receiver` made before `before`, without their bodies. */
+bool outbox_of_receiver(struct outbox *o, const struct outbox_query *q, struct list *ret,
+                        struct err *err) MUST_CHECK;
 /* Has the attempt after `attempts` earlier ones been booked (or the row gone)? */
 bool outbox_booked(struct outbox *o, int64_t delivery_id, int64_t attempts, bool *ret,
                    struct err *err) MUST_CHECK;
-/* Firing alerts of a type with id above after, by id, at most max. */
-bool outbox_all_firing(struct outbox *o, const char *type, int64_t after, int max, struct arena *a,
-                       struct list *ret /* struct outbox_alert */, struct err *err) MUST_CHECK;
+/* Firing alerts (struct outbox_alert) of `type` with id above `after`, by id. */
+bool outbox_all_firing(struct outbox *o, const struct outbox_query *q, struct list *ret,
+                       struct err *err) MUST_CHECK;
 
 #endif
