@@ -1,8 +1,11 @@
 /*
  * The checkpoint thread: moves committed pages from the WAL into the file, so that the writer never
  * does (the p99 of a commit is the checkpoint, not the commit). PASSIVE every 200 ms while commits
- * come; past the limit a TRUNCATE, which stops the writer only for what PASSIVE has left over, and
- * gives up after a few milliseconds when a reader still needs the WAL: the next round tries again.
+ * come. Under commits without a pause PASSIVE never quite catches up, so the WAL would grow for
+ * ever: past the limit the thread first does all the work that stops nobody (moves what there is,
+ * waits for the disk, again until little is left), and only then asks for a RESTART or TRUNCATE,
+ * which holds the writer for the rest. It gives up after a few milliseconds when a reader still
+ * needs the WAL: the next round tries again.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,7 +19,7 @@
 #include "base/mem.h"
 #include "store/state.h"
 
-enum { EVERY_MS = 200, PATIENCE_MS = 20 };
+enum { EVERY_MS = 200, PATIENCE_MS = 20, FRAME_BYTES = 4096 + 24, ROUNDS = 6, FEW_FRAMES = 500 };
 
 struct checkpoint {
     sqlite3 *handle;
@@ -63,14 +66,46 @@ static void tell(struct checkpoint *c, int rc)
     c->failing = bad;
 }
 
+/* Waits for the disk with no lock held: what a blocking checkpoint syncs later is little. */
+static void settle_file(struct checkpoint *c, int op)
+{
+    sqlite3_file *f = NULL;
+    int rc = sqlite3_file_control(c->handle, "main", op, &f);
+    if (rc == SQLITE_OK && f != NULL && f->pMethods != NULL) {
+        (void)f->pMethods->xSync(f, SQLITE_SYNC_NORMAL); /* the checkpoint itself tells errors */
+    }
+}
+
+/* One PASSIVE; the frames of the WAL and those not yet moved. */
+static int passive(struct checkpoint *c, int *ret_frames, int *ret_left)
+{
+    int frames = 0;
+    int moved = 0;
+    int rc = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    *ret_frames = frames > 0 ? frames : 0;
+    *ret_left = frames > moved ? frames - moved : 0;
+    return rc;
+}
+
 static void run(struct checkpoint *c)
 {
-    int in_wal = 0;
-    int moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
-    if (rc == SQLITE_OK && wal_bytes(c) > c->limit) {
-        rc =
-            sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_wal, &moved);
+    int frames = 0;
+    int left = 0;
+    int rc = passive(c, &frames, &left);
+    if (rc == SQLITE_OK && (int64_t)frames * FRAME_BYTES > c->limit) {
+        for (int i = 0; rc == SQLITE_OK && i < ROUNDS && (i == 0 || left > FEW_FRAMES); i++) {
+            settle_file(c, SQLITE_FCNTL_JOURNAL_POINTER);
+            settle_file(c, SQLITE_FCNTL_FILE_POINTER);
+            rc = passive(c, &frames, &left);
+        }
+        /* A file that one huge transaction made is cut; else its blocks are used again. */
+        bool cut = wal_bytes(c) > c->limit * 3 / 2;
+        bool urgent = (int64_t)frames * FRAME_BYTES > c->limit * 4;
+        if (rc == SQLITE_OK && (left <= FEW_FRAMES || urgent)) {
+            rc = sqlite3_wal_checkpoint_v2(
+                c->handle, NULL, cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART,
+                &frames, &left);
+        }
     }
     tell(c, rc);
 }
@@ -99,7 +134,7 @@ static void *checkpoint_main(void *arg)
     log_name_thread("checkpoint");
     while (wait_turn(c)) {
         uint64_t commits = atomic_load(c->commits);
-        if (commits != seen || wal_bytes(c) > c->limit) {
+        if (commits != seen) {
             run(c);
             seen = commits;
         }

@@ -158,7 +158,9 @@ static bool open_database(struct store *s, const struct store_options *opt, stru
     if (!db_open(s->path, false, opt->cache_bytes, write_sql, SQL_COUNT, &s->db, err)) {
         return false;
     }
-    if (!opt->default_checkpointing && !db_exec(&s->db, "PRAGMA wal_autocheckpoint=0", err)) {
+    /* A WAL that starts again keeps its blocks: the checkpoint thread alone cuts it. */
+    static const char pragmas[] = "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=-1";
+    if (!opt->default_checkpointing && !db_exec(&s->db, pragmas, err)) {
         return false;
     }
     return store_migrate(&s->db, migrations, MIGRATIONS, err) && load_state(s, err);
