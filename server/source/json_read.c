@@ -223,14 +223,14 @@ bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *
 static const struct field status_list_meta[] = {
     {.json = "continue", .pb = 3, .type = FIELD_STR, .offset = STATUS(continue_token)},
     {.json = "resourceVersion", .pb = 2, .type = FIELD_STR, .offset = STATUS(resource_version)}};
-static const struct field_table status_meta_table = {
+const struct field_table kube_list_meta_table = {
     .name = "metadata", .size = sizeof(struct kube_status), .n = 2, .fields = status_list_meta};
 static const struct field status_details[] = {
     {.json = "retryAfterSeconds", .pb = 5, .type = FIELD_INT, .offset = STATUS(retry_after)}};
 static const struct field_table status_details_table = {
     .name = "details", .size = sizeof(struct kube_status), .n = 1, .fields = status_details};
 static const struct field status_fields[] = {
-    {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &status_meta_table},
+    {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &kube_list_meta_table},
     {.json = "message", .pb = 3, .type = FIELD_STR, .offset = STATUS(message)},
     {.json = "reason", .pb = 4, .type = FIELD_STR, .offset = STATUS(reason)},
     {.json = "details", .pb = 5, .type = FIELD_MSG, .sub = &status_details_table},

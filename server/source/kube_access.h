@@ -16,8 +16,9 @@ struct kube_exec {
     const char *command; /* "" = no plugin */
     struct strs args;
     struct kvs env;
-    const char *api_version; /* client.authentication.k8s.io/v1 or /v1beta1 */
-    int64_t provide_cluster_info;
+    const char *api_version;  /* client.authentication.k8s.io/v1 or /v1beta1 */
+    const char *cluster_info; /* JSON of spec.cluster for provideClusterInfo; "" = not asked */
+    int64_t timeout_ms;       /* 0 = 30 s */
 };
 
 struct kube_access {
@@ -40,6 +41,7 @@ struct kube_access {
     const char *as_user;
     const char *as_uid;
     struct strs as_groups;
+    struct kvs as_extra; /* as-user-extra: one pair a value, keys may repeat */
 };
 
 /* paths: a colon-separated list as in $KUBECONFIG; NULL = $KUBECONFIG, ~/.kube/config, then the
@@ -57,11 +59,16 @@ bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text, s
 bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct kube_access *ret,
                         struct err *err) MUST_CHECK;
 
-/* Runs the exec plugin: at most 30 s, at most 1 MiB of output, no shell. *ret_token, *ret_cert,
- * *ret_key land in the arena
- * ("" when not given); *ret_expires 0 = never. Blocks the caller. */
-bool kube_exec_run(const struct kube_exec *exec, struct arena *arena, const char **ret_token,
-                   const char **ret_cert, const char **ret_key, int64_t *ret_expires,
-                   struct err *err) MUST_CHECK;
+/* What an exec plugin printed; "" = not given. */
+struct kube_exec_answer {
+    const char *token;
+    const char *cert; /* PEM */
+    const char *key;
+    int64_t expires; /* Unix ms; 0 = never */
+};
+/* Runs the exec plugin without a shell, within exec->timeout_ms and at most 1 MiB of output; the
+ * texts land in the arena. ERR_DENIED, ERR_TIMEOUT. Blocks the caller. */
+bool kube_exec_run(const struct kube_exec *exec, struct arena *arena,
+                   struct kube_exec_answer *ret_answer, struct err *err) MUST_CHECK;
 
 #endif

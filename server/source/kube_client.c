@@ -16,38 +16,30 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "source/kube_frame.h"
+#include "source/kube_login.h"
 
-enum { TOKEN_LIMIT = 64 << 10, TOKEN_AGE_MS = 60000, EXEC_MARGIN_MS = 60000 };
+enum { HEADER_LIMIT = 80 << 10, RETRY_AFTER_MAX_S = 300 };
 
 struct kube_client {
     CURLM *multi;
-    struct kube_access *access;
-    struct arena *arena;
-    struct kube_call *calls;
-    char *token; /* of the file or the plugin */
-    char *exec_cert;
-    char *exec_key;
-    int64_t token_read_ms;
-    int64_t exec_expires; /* Unix ms; 0 = never */
-    bool exec_done;
+    const struct kube_access *access;
+    struct kube_login login;
+    struct kube_call *calls; /* kube_call.next */
     uint64_t bytes;
 };
 
-struct kube_client *kube_client_new(struct kube_access *access, struct arena *arena)
+struct kube_client *kube_client_new(const struct kube_access *access)
 {
     struct kube_client *c = xcalloc(1, sizeof *c);
     c->multi = curl_multi_init();
     c->access = access;
-    c->arena = arena;
+    login_init(&c->login, access);
     (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 64L);
     return c;
 }
 
 static void call_free(struct kube_call *call)
 {
-    if (call == NULL) {
-        return;
-    }
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     curl_slist_free_all(call->connect_to);
@@ -81,150 +73,81 @@ void kube_client_free(struct kube_client *c)
     if (c == NULL) {
         return;
     }
-    while (c->calls != NULL) {
-        kube_call_cancel(c->calls);
+    for (struct kube_call *call = c->calls, *next = NULL; call != NULL; call = next) {
+        next = call->next;
+        (void)curl_multi_remove_handle(c->multi, call->easy); /* fails only for a foreign handle */
+        call_free(call);
     }
-    (void)curl_multi_cleanup(c->multi);
-    free(c->token);
-    free(c->exec_cert);
-    free(c->exec_key);
+    (void)curl_multi_cleanup(c->multi); /* every handle was removed above */
+    login_fini(&c->login);
     free(c);
 }
 
-/* ---- credentials ---- */
-
-static bool read_token_file(struct kube_client *c, struct err *err)
+void kube_client_renew(struct kube_client *c, const struct kube_call *call)
 {
-    if (c->token != NULL && clock_mono_ms() - c->token_read_ms < TOKEN_AGE_MS) {
-        return true;
-    }
-    FILE *f = fopen(c->access->token_file, "re");
-    char *text = f != NULL ? xcalloc(1, TOKEN_LIMIT + 1) : NULL;
-    size_t n = f != NULL ? fread(text, 1, TOKEN_LIMIT, f) : 0;
-    if (f != NULL) {
-        (void)fclose(f);
-    }
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' ')) {
-        text[--n] = '\0';
-    }
-    if (n == 0) {
-        free(text);
-        if (c->token != NULL) {
-            return true; /* keep the old one: it lives on until it expires */
-        }
-        return err_set(err, ERR_DENIED, "token file %s cannot be read or is empty",
-                       c->access->token_file);
-    }
-    free(c->token);
-    c->token = text;
-    c->token_read_ms = clock_mono_ms();
-    return true;
-}
-
-static bool run_plugin(struct kube_client *c, struct err *err)
-{
-    bool fresh = c->exec_done &&
-                 (c->exec_expires == 0 || clock_unix_ms() < c->exec_expires - EXEC_MARGIN_MS);
-    if (fresh) {
-        return true;
-    }
-    AUTO_PTR(arena) a = arena_new(0);
-    const char *token = "";
-    const char *cert = "";
-    const char *key = "";
-    if (!kube_exec_run(&c->access->exec, a, &token, &cert, &key, &c->exec_expires, err)) {
-        return false;
-    }
-    free(c->token);
-    free(c->exec_cert);
-    free(c->exec_key);
-    c->token = xstrdup(token);
-    c->exec_cert = xstrdup(cert);
-    c->exec_key = xstrdup(key);
-    c->exec_done = true;
-    return true;
-}
-
-static bool credentials(struct kube_client *c, struct err *err)
-{
-    if (c->access->token_file[0] != '\0') {
-        return read_token_file(c, err);
-    }
-    return c->access->exec.command[0] == '\0' || run_plugin(c, err);
-}
-
-void kube_client_renew(struct kube_client *c)
-{
-    c->token_read_ms = 0;
-    c->exec_done = false;
-    if (c->access->token_file[0] != '\0') {
-        free(c->token);
-        c->token = NULL;
-    }
+    login_renew(&c->login, call->started_ms);
 }
 
 /* ---- one call ---- */
 
-static bool is_success(const struct kube_call *call)
+/* false: the transfer ends. */
+static bool hand_on(struct kube_call *call, const char *data, size_t len, bool *ret_wait)
 {
-    return call->status >= 200 && call->status < 300;
+    bool ok = call->handler.on_data(call->handler.arg, data, len, ret_wait);
+    call->aborted = !ok;
+    return ok;
 }
 
-static size_t deliver(struct kube_call *call, const char *data, size_t len)
+/* Inflates only when there is room: libcurl offers a refused piece again, perhaps with more behind
+ * it, so nothing of it may have been used. */
+static size_t deliver_gzip(struct kube_call *call, const char *data, size_t len)
 {
+    struct err err = {0};
     bool wait = false;
-    if (!call->on_data(call->arg, data, len, &wait)) {
-        call->aborted = true;
+    if (!hand_on(call, "", 0, &wait)) {
         return 0;
     }
     if (wait) {
         call->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    return len;
-}
-
-static size_t deliver_gzip(struct kube_call *call, const char *data, size_t len)
-{
-    struct err err = {0};
-    if (!call->paused && !inflater_feed(call->inflater, data, len, &call->inflated, &err)) {
+    if (!inflater_feed(call->inflater, data, len, &call->inflated, &err)) {
         (void)snprintf(call->error, sizeof call->error, "%.200s", err.text);
         call->aborted = true;
         return 0;
     }
-    /* A paused piece comes again whole: it was inflated the first time already. */
-    call->paused = false;
-    size_t n = deliver(call, buf_str(&call->inflated), call->inflated.len);
-    if (n == CURL_WRITEFUNC_PAUSE) {
-        return n;
-    }
+    bool ok = hand_on(call, buf_str(&call->inflated), call->inflated.len, &wait);
     buf_clear(&call->inflated);
-    return call->aborted ? 0 : len;
+    return ok ? len : 0;
+}
+
+static size_t deliver(struct kube_call *call, const char *data, size_t len)
+{
+    bool wait = false;
+    if (call->gzip) {
+        return deliver_gzip(call, data, len);
+    }
+    if (!hand_on(call, data, len, &wait)) {
+        return 0;
+    }
+    call->paused = wait;
+    return wait ? CURL_WRITEFUNC_PAUSE : len;
 }
 
 static size_t on_write(char *data, size_t size, size_t n, void *arg)
 {
     struct kube_call *call = arg;
     size_t len = size * n;
-    long status = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    call->status = (int)status;
     call->last_byte_ms = clock_mono_ms();
-    if (!call->paused) {
-        call->bytes += len;
-        call->client->bytes += len;
-    }
-    if (!is_success(call)) {
+    if (call->status != 200) {
         size_t room = call->error_body.limit - call->error_body.len;
         (void)buf_add(&call->error_body, data,
                       len < room ? len : room); /* the rest does not matter */
         return len;
     }
-    if (call->gzip) {
-        return deliver_gzip(call, data, len);
-    }
-    call->paused = false;
-    return deliver(call, data, len);
+    size_t taken = deliver(call, data, len);
+    call->client->bytes += taken == len ? len : 0;
+    return taken;
 }
 
 static bool header_is(const char *line, size_t len, const char *name, const char **ret_value,
@@ -245,10 +168,8 @@ static bool header_is(const char *line, size_t len, const char *name, const char
     return true;
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *arg)
+static void take_header(struct kube_call *call, const char *line, size_t len)
 {
-    struct kube_call *call = arg;
-    size_t len = size * n;
     const char *v = NULL;
     size_t vn = 0;
     if (header_is(line, len, "content-type:", &v, &vn)) {
@@ -256,12 +177,40 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         call->protobuf = vn >= sizeof pb - 1 && strncasecmp(v, pb, sizeof pb - 1) == 0;
     } else if (header_is(line, len, "content-encoding:", &v, &vn)) {
         call->gzip = vn == 4 && strncasecmp(v, "gzip", 4) == 0;
-        if (call->gzip && call->inflater == NULL) {
-            call->inflater = inflater_new();
-            buf_init(&call->inflated, KUBE_PAGE_LIMIT);
-        }
     } else if (header_is(line, len, "etag:", &v, &vn)) {
         (void)snprintf(call->etag, sizeof call->etag, "%.*s", (int)(vn < 120 ? vn : 120), v);
+    }
+}
+
+static void headers_end(struct kube_call *call)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    call->status = (int)status;
+    if (call->gzip && call->inflater == NULL) {
+        call->inflater = inflater_new();
+        buf_init(&call->inflated, KUBE_INFLATED_LIMIT);
+    }
+    if (status == 200 && !call->opened) {
+        call->opened = true;
+        if (call->handler.on_open != NULL) {
+            call->handler.on_open(call->handler.arg, call);
+        }
+    }
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct kube_call *call = arg;
+    size_t len = size * n;
+    call->last_byte_ms = clock_mono_ms();
+    if (len >= 5 && strncasecmp(line, "HTTP/", 5) == 0) { /* a 1xx may have come before */
+        call->protobuf = false;
+        call->gzip = false;
+    } else if (len <= 2) {
+        headers_end(call);
+    } else {
+        take_header(call, line, len);
     }
     return len;
 }
@@ -286,6 +235,8 @@ static void set_tls(struct kube_client *c, CURL *easy)
 {
     const struct kube_access *a = c->access;
     (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 300L); /* the cluster's CA may rotate */
+    (void)curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, 300L); /* and so may our certificate */
     if (a->insecure) {
         (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -295,8 +246,8 @@ static void set_tls(struct kube_client *c, CURL *easy)
     } else if (a->ca_file[0] != '\0') {
         (void)curl_easy_setopt(easy, CURLOPT_CAINFO, a->ca_file);
     }
-    const char *cert = c->exec_cert != NULL && c->exec_cert[0] != '\0' ? c->exec_cert : a->cert_pem;
-    const char *key = c->exec_key != NULL && c->exec_key[0] != '\0' ? c->exec_key : a->key_pem;
+    const char *cert = login_cert(&c->login);
+    const char *key = login_key(&c->login);
     if (cert[0] != '\0') {
         blob(easy, CURLOPT_SSLCERT_BLOB, cert);
     } else if (a->cert_file[0] != '\0') {
@@ -309,35 +260,18 @@ static void set_tls(struct kube_client *c, CURL *easy)
     }
 }
 
-static void add_header(struct kube_call *call, const char *fmt, const char *value)
+static void add_header(struct kube_call *call, const char *name, const char *value)
 {
-    AUTO(buf) b = BUF_INIT(TOKEN_LIMIT + 256);
-    (void)buf_addz(&b, fmt);
-    (void)buf_addz(&b, value);
+    AUTO(buf) b = BUF_INIT(HEADER_LIMIT);
+    (void)buf_addz(&b, name);
+    for (const char *p = value; *p != '\0'; p++) { /* a line's end would start another header */
+        (void)buf_addc(&b, (unsigned char)*p < ' ' ? ' ' : *p);
+    }
     call->headers = curl_slist_append(call->headers, buf_str(&b));
 }
 
-static void set_headers(struct kube_client *c, struct kube_call *call,
-                        const struct kube_call_options *opt)
+static void add_impersonation(struct kube_call *call, const struct kube_access *a)
 {
-    const struct kube_access *a = c->access;
-    const char *accept = opt->accept;
-    if (accept == NULL) {
-        accept = !opt->protobuf ? "application/json"
-                 : opt->stream ? "application/vnd.kubernetes.protobuf;stream=watch,application/json"
-                               : "application/vnd.kubernetes.protobuf,application/json";
-    }
-    add_header(call, "Accept: ", accept);
-    const char *token = c->token != NULL && c->token[0] != '\0' ? c->token : a->token;
-    if (token[0] != '\0') {
-        add_header(call, "Authorization: Bearer ", token);
-    }
-    if (opt->gzip) {
-        add_header(call, "Accept-Encoding: ", "gzip");
-    }
-    if (opt->etag != NULL && opt->etag[0] != '\0') {
-        add_header(call, "If-None-Match: ", opt->etag);
-    }
     if (a->as_user[0] != '\0') {
         add_header(call, "Impersonate-User: ", a->as_user);
     }
@@ -347,6 +281,36 @@ static void set_headers(struct kube_client *c, struct kube_call *call,
     for (uint32_t i = 0; i < a->as_groups.n; i++) {
         add_header(call, "Impersonate-Group: ", a->as_groups.items[i]);
     }
+    for (uint32_t i = 0; i < a->as_extra.n; i++) { /* the key is percent-encoded: client-go */
+        char *key = curl_easy_escape(NULL, a->as_extra.items[i].key, 0);
+        AUTO(buf) name = BUF_INIT(HEADER_LIMIT);
+        (void)buf_addf(&name, "Impersonate-Extra-%s: ", key);
+        add_header(call, buf_str(&name), a->as_extra.items[i].value);
+        curl_free(key);
+    }
+}
+
+static void set_headers(struct kube_client *c, struct kube_call *call,
+                        const struct kube_call_options *opt)
+{
+    const char *accept = opt->accept;
+    if (accept == NULL) {
+        accept = !opt->protobuf ? "application/json"
+                 : opt->stream ? "application/vnd.kubernetes.protobuf;stream=watch,application/json"
+                               : "application/vnd.kubernetes.protobuf,application/json";
+    }
+    add_header(call, "Accept: ", accept);
+    const char *token = login_token(&c->login);
+    if (token[0] != '\0') {
+        add_header(call, "Authorization: Bearer ", token);
+    }
+    if (opt->gzip) {
+        add_header(call, "Accept-Encoding: ", "gzip");
+    }
+    if (opt->etag != NULL && opt->etag[0] != '\0') {
+        add_header(call, "If-None-Match: ", opt->etag);
+    }
+    add_impersonation(call, c->access);
 }
 
 /* tls-server-name: the certificate is checked against another name than the address's host. */
@@ -386,17 +350,18 @@ static void set_transfer(struct kube_client *c, struct kube_call *call,
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(e, CURLOPT_USERAGENT, "gatehouse/" GATEHOUSE_VERSION);
     (void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
-    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->error);
+    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_error);
     (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_write);
     (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
     (void)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    (void)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
     (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
-                           (long)(opt->stream ? opt->deadline_ms : KUBE_REQUEST_MS));
+                           (long)(opt->deadline_ms > 0 ? opt->deadline_ms : KUBE_REQUEST_MS));
     (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
     if (c->access->proxy_url[0] != '\0') {
         (void)curl_easy_setopt(e, CURLOPT_PROXY, c->access->proxy_url);
@@ -409,19 +374,17 @@ static void set_transfer(struct kube_client *c, struct kube_call *call,
 }
 
 struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_options *opt,
-                                  kube_on_data on_data, kube_on_done on_done, void *arg,
-                                  struct err *err)
+                                  const struct kube_handler *handler, struct err *err)
 {
-    if (!credentials(c, err)) {
+    if (!login_ready(&c->login, err)) {
         return NULL;
     }
     struct kube_call *call = xcalloc(1, sizeof *call);
     call->client = c;
     call->easy = curl_easy_init();
-    call->on_data = on_data;
-    call->on_done = on_done;
-    call->arg = arg;
+    call->handler = *handler;
     call->stream = opt->stream;
+    call->silence_ms = opt->silence_ms;
     call->started_ms = clock_mono_ms();
     call->last_byte_ms = call->started_ms;
     buf_init(&call->error_body, KUBE_ERROR_LIMIT);
@@ -442,37 +405,57 @@ static void finish(struct kube_client *c, struct kube_call *call)
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &after);
     call->status = (int)status;
-    call->retry_after_ms = (int64_t)after * 1000;
+    call->retry_after_ms =
+        after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S * INT64_C(1000) : after * 1000;
+    if (call->result != CURLE_OK && call->error[0] == '\0') {
+        bool words = call->curl_error[0] != '\0';
+        (void)snprintf(call->error, sizeof call->error, "%s",
+                       words ? call->curl_error : curl_easy_strerror(call->result));
+    }
+    if (call->result == CURLE_OK && call->gzip && !inflater_whole(call->inflater)) {
+        call->result = CURLE_PARTIAL_FILE;
+        (void)snprintf(call->error, sizeof call->error, "the compressed answer was cut off");
+    }
     unlink_call(c, call);
-    call->finished = true;
-    call->on_done(call->arg, call);
+    call->handler.on_done(call->handler.arg, call);
     call_free(call);
 }
 
-/* A watch sends bookmarks each minute: silence means a dead peer. */
-static void cut_silent(struct kube_client *c)
+/* A call that libcurl will not end for us: silent for too long, or refused while it was resumed. */
+static struct kube_call *find_dead(struct kube_client *c)
 {
     int64_t now = clock_mono_ms();
-    for (struct kube_call *call = c->calls; call != NULL;) {
-        struct kube_call *next = call->next;
-        if (call->stream && !call->paused && now - call->last_byte_ms > KUBE_SILENCE_MS) {
-            (void)snprintf(call->error, sizeof call->error, "nothing received for %d s",
-                           KUBE_SILENCE_MS / 1000);
-            call->result = CURLE_OPERATION_TIMEDOUT;
-            finish(c, call);
-            next = c->calls; /* on_done may have changed the list: start over */
+    for (struct kube_call *call = c->calls; call != NULL; call = call->next) {
+        bool silent =
+            call->silence_ms > 0 && !call->paused && now - call->last_byte_ms > call->silence_ms;
+        if (silent || call->aborted) {
+            return call;
         }
-        call = next;
+    }
+    return NULL;
+}
+
+/* A watch sends bookmarks each minute: silence means a dead peer. */
+static void end_dead(struct kube_client *c)
+{
+    struct kube_call *call = NULL;
+    while ((call = find_dead(c)) != NULL) {
+        call->result = call->aborted ? CURLE_WRITE_ERROR : CURLE_OPERATION_TIMEDOUT;
+        if (!call->aborted) {
+            (void)snprintf(call->error, sizeof call->error, "nothing received for %lld s",
+                           (long long)(call->silence_ms / 1000));
+        }
+        finish(c, call);
     }
 }
 
 void kube_client_run(struct kube_client *c, int timeout_ms)
 {
     int running = 0;
-    (void)curl_multi_perform(c->multi, &running);
-    CURLMsg *msg = NULL;
     int left = 0;
-    bool any = false;
+    CURLMsg *msg = NULL;
+    (void)curl_multi_poll(c->multi, NULL, 0, timeout_ms, NULL);
+    (void)curl_multi_perform(c->multi, &running);
     while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
         struct kube_call *call = NULL;
         if (msg->msg != CURLMSG_DONE) {
@@ -480,26 +463,20 @@ void kube_client_run(struct kube_client *c, int timeout_ms)
         }
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         call->result = msg->data.result;
-        if (call->result != CURLE_OK && call->error[0] == '\0') {
-            (void)snprintf(call->error, sizeof call->error, "%s", curl_easy_strerror(call->result));
-        }
         finish(c, call);
-        any = true;
     }
-    cut_silent(c);
-    if (!any) {
-        (void)curl_multi_poll(c->multi, NULL, 0, timeout_ms, NULL);
-    }
+    end_dead(c);
 }
 
 void kube_client_wake(struct kube_client *c)
 {
-    (void)curl_multi_wakeup(c->multi);
+    (void)curl_multi_wakeup(c->multi); /* best effort: the loop turns by itself soon */
 }
 
 void kube_client_resume(struct kube_call *call)
 {
-    (void)curl_easy_pause(call->easy, CURLPAUSE_CONT);
+    call->paused = false;
+    (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* may call on_data from here */
 }
 
 uint64_t kube_client_bytes(const struct kube_client *c)

@@ -46,13 +46,21 @@ static void mark_group(struct kube_found *found, const char *group, bool known)
     }
 }
 
+bool discovery_is_aggregated(const json_t *doc)
+{
+    return strcmp(string_of(doc, "kind"), "APIGroupDiscoveryList") == 0;
+}
+
 bool discovery_read_aggregated(const json_t *doc, bool core, struct kube_found *found)
 {
-    if (strcmp(string_of(doc, "kind"), "APIGroupDiscoveryList") != 0) {
+    if (!discovery_is_aggregated(doc)) {
         return false;
     }
     for (int k = 0; k < KIND_COUNT; k++) { /* what is not named is not there */
-        found->known[k] = found->known[k] || (kind_info((enum kind)k)->group[0] == '\0') == core;
+        if ((kind_info((enum kind)k)->group[0] == '\0') == core) {
+            found->known[k] = true;
+            found->version[k][0] = '\0';
+        }
     }
     size_t i = 0;
     json_t *group = NULL;
@@ -84,7 +92,10 @@ bool discovery_read_groups(const json_t *doc, struct kube_found *found)
         return false;
     }
     for (int k = 0; k < KIND_COUNT; k++) {
-        found->known[k] = kind_info((enum kind)k)->group[0] != '\0' || found->known[k];
+        if (kind_info((enum kind)k)->group[0] != '\0') {
+            found->known[k] = true;
+            found->version[k][0] = '\0';
+        }
     }
     size_t i = 0;
     json_t *group = NULL;

@@ -16,6 +16,7 @@ struct kube_found {
     char version[KIND_COUNT][64];
 };
 
+bool discovery_is_aggregated(const json_t *doc);
 /* Reads one aggregated answer (APIGroupDiscoveryList). core: it was /api. */
 bool discovery_read_aggregated(const json_t *doc, bool core, struct kube_found *found);
 /* Reads a plain /apis (APIGroupList): preferred versions of groups that have our kinds; kinds of

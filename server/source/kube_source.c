@@ -18,7 +18,13 @@
 #include "source/kube_watch.h"
 #include "source/source.h"
 
-enum { SYNCS_AT_ONCE = 3, HEARTBEAT_MS = 10000, LOOP_MS = 200, DISCOVERY_RETRY_MS = 2000 };
+enum {
+    SYNCS_AT_ONCE = 3,
+    HEARTBEAT_MS = 10000,
+    LOOP_MS = 200,
+    DISCOVERY_RETRY_MS = 2000,
+    DISCOVERY_LIMIT = 16 << 20
+};
 
 static const char aggregated_accept[] =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
@@ -43,13 +49,16 @@ struct kube_source {
     enum question question;
     struct kube_call *call;
     struct buf answer;
+    char etags[2][128]; /* of /api and /apis: 304 means that nothing changed */
     struct kube_found found;
     int next_kind; /* ASK_GROUP: kinds looked at so far */
     int64_t discovery_due;
+    bool missing; /* a machine got a 404: is its kind gone? */
     char group_asked[64];
     char version[64];
     char cluster_uid[64];
     bool identified;
+    bool scoped; /* named namespaces only: every start lists anew */
     char resume_rv[KIND_COUNT][64];
     char resume_uid[64];
     /* the connection */
@@ -67,13 +76,27 @@ bool kube_source_new(const struct kube_options *opt, struct queue *out, struct k
     struct kube_source *k = xcalloc(1, sizeof *k);
     k->arena = arena_new(0);
     k->options = *opt;
+    size_t named = 0;
+    while (opt->namespaces != NULL && opt->namespaces[named] != NULL) {
+        named++;
+    }
+    if (named > KUBE_NAMESPACES_MAX) {
+        arena_free(k->arena);
+        free(k);
+        return err_set(
+            err, ERR_INPUT,
+            "kubernetes.namespaces: %zu are named, at most %d can be watched one by one; "
+            "leave it empty to watch all",
+            named, KUBE_NAMESPACES_MAX);
+    }
     k->out = out;
     if (!kube_access_load(opt->kubeconfig, opt->context, k->arena, &k->access, err)) {
         arena_free(k->arena);
         free(k);
         return false;
     }
-    buf_init(&k->answer, 16 << 20);
+    k->scoped = named > 0;
+    buf_init(&k->answer, DISCOVERY_LIMIT);
     *ret = k;
     return true;
 }
@@ -120,11 +143,17 @@ static void report(struct kube_source *k, enum source_state state, const char *m
 
 /* ---- discovery ---- */
 
-static bool on_answer(void *arg, const char *data, size_t len, bool *ret_wait)
+static bool on_answer(void *arg, const char *data, size_t len,
+                      bool *ret_wait) /* NOLINT(readability-non-const-parameter): a callback */
 {
     (void)ret_wait;
     struct kube_source *k = arg;
-    return buf_add(&k->answer, data, len);
+    bool ok = buf_add(&k->answer, data, len);
+    if (!ok && k->call != NULL) {
+        (void)snprintf(k->call->error, sizeof k->call->error, "the answer is over %d bytes",
+                       DISCOVERY_LIMIT);
+    }
+    return ok;
 }
 
 static void apply_discovery(struct kube_source *k)
@@ -134,6 +163,8 @@ static void apply_discovery(struct kube_source *k)
             kube_watch_found(&k->watches[i], k->found.version[i]);
         } else if (k->found.known[i]) {
             kube_watch_gone(&k->watches[i]);
+        } else {
+            kube_watch_unknown(&k->watches[i]);
         }
     }
     k->question = ASK_NOTHING;
@@ -156,12 +187,20 @@ static const char *preferred_builtin(enum kind kind)
 
 static void on_question_done(void *arg, struct kube_call *call);
 
+static int etag_of(enum question q)
+{
+    return q == ASK_CORE ? 0 : q == ASK_GROUPS ? 1 : -1;
+}
+
 static bool ask(struct kube_source *k, const char *path, const char *accept)
 {
-    struct kube_call_options opt = {.path = path, .accept = accept};
+    int etag = etag_of(k->question);
+    struct kube_call_options opt = {
+        .path = path, .accept = accept, .etag = etag >= 0 ? k->etags[etag] : NULL};
+    struct kube_handler handler = {.on_data = on_answer, .on_done = on_question_done, .arg = k};
     struct err err = {0};
     buf_clear(&k->answer);
-    k->call = kube_call_start(k->client, &opt, on_answer, on_question_done, k, &err);
+    k->call = kube_call_start(k->client, &opt, &handler, &err);
     if (k->call == NULL) {
         report(k, SOURCE_DENIED, err.text);
         k->discovery_due = clock_mono_ms() + DISCOVERY_RETRY_MS;
@@ -198,7 +237,6 @@ static void ask_question(struct kube_source *k, enum question q)
     } else if (q == ASK_CLUSTER) {
         (void)ask(k, "/api/v1/namespaces/kube-system", "application/json");
     } else if (q == ASK_CORE) {
-        k->found = (struct kube_found){0};
         (void)ask(k, "/api", aggregated_accept);
     } else if (q == ASK_GROUPS) {
         (void)ask(k, "/apis", aggregated_accept);
@@ -214,7 +252,9 @@ static void send_identity(struct kube_source *k)
     push(k, c);
     bool same = k->resume_uid[0] != '\0' && strcmp(k->resume_uid, k->cluster_uid) == 0;
     for (int i = 0; i < KIND_COUNT && same; i++) {
-        memcpy(k->watches[i].rv, k->resume_rv[i], sizeof k->watches[i].rv);
+        if (k->watches[i].n_streams == 1 && !k->scoped) { /* the rows are of the whole cluster */
+            kube_watch_resume(&k->watches[i], k->resume_rv[i]);
+        }
     }
     k->identified = true;
 }
@@ -236,11 +276,11 @@ static void on_identity(struct kube_source *k, const json_t *doc, const struct k
     }
 }
 
-static void on_discovery(struct kube_source *k, const json_t *doc)
+static void on_discovery(struct kube_source *k, const json_t *doc, const struct kube_call *call)
 {
     if (k->question == ASK_CORE) {
-        if (!discovery_read_aggregated(doc, true,
-                                       &k->found)) { /* the plain form: core is always there */
+        bool same = call->status == 304;
+        if (!same && !discovery_read_aggregated(doc, true, &k->found)) { /* the plain form */
             for (int i = 0; i < KIND_COUNT; i++) {
                 if (kind_info((enum kind)i)->group[0] == '\0') {
                     k->found.known[i] = true;
@@ -250,7 +290,7 @@ static void on_discovery(struct kube_source *k, const json_t *doc)
         }
         ask_question(k, ASK_GROUPS);
     } else if (k->question == ASK_GROUPS) {
-        if (discovery_read_aggregated(doc, false, &k->found)) {
+        if (call->status == 304 || discovery_read_aggregated(doc, false, &k->found)) {
             apply_discovery(k);
         } else if (discovery_read_groups(doc, &k->found)) {
             k->next_kind = 0;
@@ -271,7 +311,13 @@ static void on_question_done(void *arg, struct kube_call *call)
     struct kube_source *k = arg;
     k->call = NULL;
     json_t *doc = json_loadb(buf_str(&k->answer), k->answer.len, 0, NULL);
-    bool answered = call->status == 200 && call->result == CURLE_OK && doc != NULL;
+    bool answered =
+        call->status == 304 || (call->status == 200 && call->result == CURLE_OK && doc != NULL);
+    int etag = etag_of(k->question);
+    if (answered && etag >= 0) {
+        bool lists = doc == NULL || discovery_is_aggregated(doc);
+        (void)snprintf(k->etags[etag], sizeof k->etags[etag], "%s", lists ? call->etag : "");
+    }
     bool refused = call->status == 403 || call->status == 404;
     if (k->question == ASK_VERSION || k->question == ASK_CLUSTER) {
         if (answered || refused) {
@@ -282,14 +328,14 @@ static void on_question_done(void *arg, struct kube_call *call)
         }
     } else if (answered || (refused && k->question == ASK_GROUP)) {
         report(k, SOURCE_OK, "");
-        on_discovery(k, doc);
+        on_discovery(k, doc, call);
         json_decref(doc);
         return;
     }
     json_decref(doc);
     char text[256];
     if (call->status == 401) {
-        kube_client_renew(k->client);
+        kube_client_renew(k->client, call);
     }
     (void)snprintf(text, sizeof text, call->status == 0 ? "%s" : "HTTP %.0s%d", call->error,
                    call->status);
@@ -303,7 +349,9 @@ static void on_question_done(void *arg, struct kube_call *call)
 
 static void discover_if_due(struct kube_source *k)
 {
-    if (k->call == NULL && k->question == ASK_NOTHING && clock_mono_ms() >= k->discovery_due) {
+    bool due = k->missing || clock_mono_ms() >= k->discovery_due;
+    if (k->call == NULL && k->question == ASK_NOTHING && due) {
+        k->missing = false;
         ask_question(k, k->identified ? ASK_CORE : ASK_VERSION);
     }
 }
@@ -316,12 +364,9 @@ static void report_connection(struct kube_source *k)
     bool trouble = false;
     for (int i = 0; i < KIND_COUNT; i++) {
         const struct kube_watch *w = &k->watches[i];
-        ok_at = w->ok_at > ok_at ? w->ok_at : ok_at;
-        if (w->call != NULL && w->call->last_byte_ms > 0 && w->state == WATCH_WATCHING) {
-            int64_t seen = clock_unix_ms() - (clock_mono_ms() - w->call->last_byte_ms);
-            ok_at = seen > ok_at ? seen : ok_at;
-        }
-        trouble = trouble || w->reported == SOURCE_UNREACHABLE;
+        int64_t seen = kube_watch_seen_at(w);
+        ok_at = seen > ok_at ? seen : ok_at;
+        trouble = trouble || w->emit.reported == SOURCE_UNREACHABLE;
     }
     k->ok_at = ok_at;
     if (k->state == SOURCE_OK && !trouble && clock_mono_ms() >= k->heartbeat_due) {
@@ -350,24 +395,26 @@ static void publish_metrics(struct kube_source *k)
     atomic_store(&k->m_retries, k->counters.retries);
 }
 
+/* Pods come last, so that what explains them is there; a kind that cannot sync must not hold them
+ * back. */
 static int64_t step_all(struct kube_source *k)
 {
     int syncing = 0;
-    bool others_synced = true;
+    bool others_wait = false;
     int64_t next = clock_mono_ms() + LOOP_MS;
     for (int i = 0; i < KIND_COUNT; i++) {
-        syncing += kube_watch_syncing(&k->watches[i]) ? 1 : 0;
-        bool waits =
-            k->watches[i].state == WATCH_WAITING; /* a denied kind must not hold pods back */
-        others_synced = others_synced && (i == KIND_POD || k->watches[i].synced || waits);
+        const struct kube_watch *w = &k->watches[i];
+        syncing += w->state == WATCH_LISTING && !w->synced ? 1 : 0;
+        others_wait = others_wait || (i != KIND_POD && kube_watch_syncing(w));
     }
     for (int i = 0; i < KIND_COUNT; i++) {
         struct kube_watch *w = &k->watches[i];
-        bool was = kube_watch_syncing(w);
-        bool may = syncing < SYNCS_AT_ONCE && (i != KIND_POD || others_synced);
+        bool was = w->state == WATCH_LISTING;
+        bool may = syncing < SYNCS_AT_ONCE && (i != KIND_POD || !others_wait);
         int64_t wish = kube_watch_step(w, may);
-        syncing += !was && kube_watch_syncing(w) ? 1 : 0;
+        syncing += !was && w->state == WATCH_LISTING ? 1 : 0;
         next = wish > 0 && wish < next ? wish : next;
+        k->missing = k->missing || w->missing;
     }
     return next;
 }
@@ -389,7 +436,7 @@ static void *kube_main(void *arg)
 
 bool kube_source_start(struct kube_source *k, const struct kube_resume *resume, struct err *err)
 {
-    k->client = kube_client_new(&k->access, k->arena);
+    k->client = kube_client_new(&k->access);
     k->question = ASK_NOTHING;
     k->state = SOURCE_STARTING;
     for (int i = 0; i < KIND_COUNT; i++) {

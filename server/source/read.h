@@ -68,5 +68,7 @@ struct kube_status {
     int64_t retry_after;
 };
 extern const struct field_table kube_status_table;
+/* ListMeta: fills resource_version and continue_token of a struct kube_status, nothing else. */
+extern const struct field_table kube_list_meta_table;
 
 #endif

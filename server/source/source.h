@@ -22,19 +22,21 @@ struct kube_options {
     const char *kubeconfig; /* path list as in KUBECONFIG, NULL = environment, ~/.kube/config,
                                in-cluster account */
     const char *context;    /* NULL = current-context */
-    const char *const *namespaces; /* NULL-ended; NULL = all */
+    const char *const *namespaces; /* NULL-ended, at most KUBE_NAMESPACES_MAX; NULL or none = all */
     bool protobuf;                 /* ask for protobuf (default true) */
     bool watch_list;               /* try WatchList first (default true) */
     bool compress;                 /* ask for gzip on lists */
     int64_t verify_interval_ms;    /* periodic verification, 0 = never */
     int64_t discovery_interval_ms;
     int64_t page_size;
-    int64_t events_max; /* ceiling for objects of one kind etc.: see the option table */
 };
 
+/* Each named namespace costs a connection a kind. */
+enum { KUBE_NAMESPACES_MAX = 16 };
+
 struct kube_source;
-/* Reads kubeconfig or the in-cluster account; does not connect yet. ERR_INPUT with file and place.
- */
+/* Reads kubeconfig or the in-cluster account; does not connect yet. ERR_INPUT with file and place,
+ * or too many namespaces. The options' texts are borrowed for the source's life. */
 bool kube_source_new(const struct kube_options *opt, struct queue *out, struct kube_source **ret,
                      struct err *err) MUST_CHECK;
 /* Starts thread `kube`. resume is copied. */

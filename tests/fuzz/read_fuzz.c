@@ -7,6 +7,28 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The bytes as a body in pieces of `step`. */
+static void frame_all(enum frame_form form, const char *bytes, size_t len, size_t step)
+{
+    struct frame_reader r;
+    struct err err = {0};
+    frame_init(&r);
+    frame_start(&r, form);
+    bool on = true;
+    for (size_t at = 0; on && at < len; at += step) {
+        on = frame_feed(&r, bytes + at, step < len - at ? step : len - at, &err);
+        enum frame_what what = FRAME_ITEM;
+        while (on && what != FRAME_MORE) {
+            const char *item = NULL;
+            size_t n = 0;
+            what = frame_next(&r, &item, &n, &err);
+            on = what != FRAME_BAD;
+        }
+    }
+    (void)frame_whole(&r, &err);
+    frame_fini(&r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -27,13 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct json_out j = json_out(&out);
         record_dump(table, record, &j);
     }
-    struct json_scan scan = {0};
-    size_t off = 0;
-    size_t n = 0;
-    size_t used = 0;
     struct pb raw;
-    (void)frame_next_json(bytes, len, &scan, &off, &n, &used, &err);
-    (void)frame_next_protobuf(bytes, len, &off, &n, &used, &err);
+    for (int form = FRAME_JSON_WATCH; form <= FRAME_PB_LIST; form++) {
+        frame_all((enum frame_form)form, bytes, len, (size_t)data[0] + 1);
+    }
     if (!frame_unwrap(bytes, len, &raw, &err)) {
         return 0;
     }
