@@ -1,0 +1,120 @@
+"""Admission as the AWS controllers' webhooks do it: gates into new pods, defaults into new bindings."""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from . import select
+from .errors import ApiError
+from .kinds import AUTO_BINDINGS, BINDINGS, NAMESPACES, PODS, SERVICES, WEBHOOKS, Kind
+from .store import Store
+from .targets import LoadBalancers
+
+Json = Any
+LEGACY = "target-health.alb.ingress.k8s.aws"
+SERVER = "https://aws-load-balancer-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s"
+FAILURES = {  # the ends of the recorded texts
+    "refused": "dial tcp 10.0.171.20:9443: connect: connection refused",
+    "timeout": "context deadline exceeded",
+    "x509": "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    "no-service": 'service "aws-load-balancer-webhook-service" not found',
+    "no-endpoints": 'no endpoints available for service "aws-load-balancer-webhook-service"',
+}
+FAMILIES: dict[str, tuple[Kind, str]] = {
+    "mpod.elbv2.k8s.aws": (BINDINGS, "target-health.elbv2.k8s.aws/"),
+    "mpod.eks.amazonaws.com": (AUTO_BINDINGS, "target-health.eks.amazonaws.com/"),
+}
+
+
+def webhook(family: str, failure_policy: str = "Ignore") -> Json:
+    """The webhook configuration that the controller of a family installs."""
+    if family == "aws-lbc":
+        name, hook, label = "aws-load-balancer-webhook", "mpod.elbv2.k8s.aws", "elbv2.k8s.aws/pod-readiness-gate-inject"
+        objects = [{"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["aws-load-balancer-controller"]}]
+        client: Json = {"service": {"namespace": "kube-system", "name": "aws-load-balancer-webhook-service",
+                                    "path": "/mutate-v1-pod", "port": 443}}
+    else:
+        name, hook, label = "eks-load-balancing-webhook", "mpod.eks.amazonaws.com", "eks.amazonaws.com/pod-readiness-gate-inject"
+        objects, client = [], {"url": "https://eks-load-balancing.internal/mutate-v1-pod"}
+    return {"metadata": {"name": name}, "webhooks": [{
+        "name": hook, "clientConfig": client,
+        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "scope": "*"}],
+        "failurePolicy": failure_policy, "matchPolicy": "Equivalent",
+        "namespaceSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": ["enabled"]}]},
+        "objectSelector": {"matchExpressions": objects} if objects else {},
+        "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1beta1", "v1"], "reinvocationPolicy": "Never"}]}
+
+
+class Injection:
+    """The webhooks; `up` says whether a family's server answers."""
+
+    def __init__(self, store: Store, elb: LoadBalancers, up: Callable[[Kind], bool]) -> None:
+        self.store = store
+        self.elb = elb
+        self.up = up
+        self.failure = "refused"
+        self.broken: set[str] = set()  # binding kinds whose webhook fails although the controller runs
+        store.admit[PODS.key].insert(0, self.admit_pod)
+        store.admit[BINDINGS.key].append(self.admit_binding)
+
+    def admit_pod(self, pod: Json, user: str) -> None:
+        """All webhook configurations in order; a failing one refuses the pod or is ignored."""
+        namespace = self.store.get(NAMESPACES, "", pod["metadata"]["namespace"]) or {"metadata": {}}
+        for config in self.store.list(WEBHOOKS):
+            for hook in config.get("webhooks") or []:
+                family = FAMILIES.get(hook["name"])
+                if family is None or not self._applies(hook, namespace, pod):
+                    continue
+                if not self.up(family[0]) or family[0].key in self.broken:
+                    if hook.get("failurePolicy") == "Fail":
+                        raise self.refusal(hook["name"])
+                    continue
+                self.inject(pod, *family)
+
+    def refusal(self, name: str) -> ApiError:
+        return ApiError(500, "InternalError", f'Internal error occurred: failed calling webhook "{name}": failed to call webhook: '
+                                              f'Post "{SERVER}": {FAILURES[self.failure]}')
+
+    @staticmethod
+    def _applies(hook: Json, namespace: Json, pod: Json) -> bool:
+        return (select.selector(hook.get("namespaceSelector"))(namespace["metadata"].get("labels") or {})
+                and select.selector(hook.get("objectSelector"))(pod["metadata"].get("labels") or {}))
+
+    def inject(self, pod: Json, kind: Kind, prefix: str) -> None:
+        """A gate for each ip binding whose Service selects the pod."""
+        labels = pod["metadata"].get("labels") or {}
+        wanted = []
+        for binding in self.store.list(kind, pod["metadata"]["namespace"]):
+            spec = binding["spec"]
+            svc = self.store.get(SERVICES, pod["metadata"]["namespace"], (spec.get("serviceRef") or {}).get("name", ""))
+            selector = (svc or {}).get("spec", {}).get("selector") or {}
+            if (spec.get("targetType") == "ip" and selector and selector.items() <= labels.items()
+                    and not binding["metadata"].get("deletionTimestamp")):
+                wanted.append(prefix + binding["metadata"]["name"])
+        if not wanted:
+            return
+        have = [g for g in pod["spec"].get("readinessGates") or [] if not g["conditionType"].startswith(LEGACY)]
+        names = {g["conditionType"] for g in have}
+        pod["spec"]["readinessGates"] = have + [{"conditionType": w} for w in wanted if w not in names]
+
+    def admit_binding(self, binding: Json, user: str) -> None:
+        """Fills in what the mutating webhook reads from ELBv2, refuses a second binding of one group."""
+        if not self.up(BINDINGS):
+            raise ApiError(500, "InternalError", 'Internal error occurred: failed calling webhook "mtargetgroupbinding.elbv2.k8s.aws": '
+                           'failed to call webhook: Post "https://aws-load-balancer-webhook-service.kube-system.svc:443/'
+                           f'mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding?timeout=10s": {FAILURES[self.failure]}')
+        spec = binding.setdefault("spec", {})
+        group = self.elb.groups.get(spec.get("targetGroupARN", ""))
+        if group is not None:
+            spec.setdefault("targetType", group.target_type)
+            spec.setdefault("ipAddressType", "ipv4")
+            spec.setdefault("vpcID", group.vpc)
+            spec.setdefault("targetGroupProtocol", group.protocol)
+        for other in self.store.list(BINDINGS):
+            if other["spec"].get("targetGroupARN") != spec.get("targetGroupARN"):
+                continue
+            if not (spec.get("multiClusterTargetGroup") and other["spec"].get("multiClusterTargetGroup")):
+                where = f"{other['metadata']['namespace']}/{other['metadata']['name']}"
+                raise ApiError(403, "Forbidden", 'admission webhook "vtargetgroupbinding.elbv2.k8s.aws" denied the request: '
+                               f"TargetGroup {spec.get('targetGroupARN')} is already bound to following TargetGroupBindings [{where}]. "
+                               "Please enable MultiCluster mode on all TargetGroupBindings referencing "
+                               f"{spec.get('targetGroupARN')} or choose a different Target Group ARN.")
