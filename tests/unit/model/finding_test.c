@@ -145,6 +145,7 @@ static void the_nearest_to_the_root_is_primary(void **state)
     (void)state;
     struct sheet *s = sheet_new(10, 0);
     add(s, "registration_in_progress", 0, 9); /* info: a normal wait gives way */
+    add(s, "init_running", 0, 10);            /* info too, and nearer than all */
     add(s, "health_check_timeout", 0, 8);
     add(s, "register_denied", 9, 10); /* nearer, though it holds one pod only */
     add(s, "progress_deadline_exceeded", 0, 0);
@@ -152,10 +153,10 @@ static void the_nearest_to_the_root_is_primary(void **state)
     assert_string_equal(s->v.primary->code, "register_denied");
     assert_true(at(s, 0)->primary);
     assert_false(at(s, 1)->primary);
-    assert_int_equal(s->v.findings.n, 4);
-    assert_int_equal(at(s, 3)->severity, SEVERITY_INFO); /* then by severity */
+    assert_int_equal(s->v.findings.n, 5);
+    assert_int_equal(at(s, 4)->severity, SEVERITY_INFO); /* then by severity */
     assert_string_equal(s->j.pods[0].v->cause, "health_check_timeout");
-    assert_string_equal(s->j.pods[8].v->cause, "registration_in_progress");
+    assert_string_equal(s->j.pods[8].v->cause, "init_running");
     sheet_free(s);
 }
 

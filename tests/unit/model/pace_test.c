@@ -178,6 +178,23 @@ static void containers_that_never_get_ready_count_from_creation(void **state)
     lab_free(l);
 }
 
+static void a_pod_that_never_served_counts_from_creation_though_it_was_ready(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    (void)gated(l, 1);
+    struct kube_pod *p = lab_pod(l, "web-1", "hash1"); /* no gate: exposed while ready */
+    int64_t created = l->f.now;
+    lab_step(l, 200);
+    lab_containers_ready(l, p, true);
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_EXPOSED);
+    lab_after(l, 10);
+    lab_containers_ready(l, p, false);
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_PROGRESSING);
+    assert_int_equal(l->v.next_look, created + 300000);
+    lab_free(l);
+}
+
 static void pods_that_nobody_makes_get_slow_and_stuck_too(void **state)
 {
     (void)state;
@@ -254,11 +271,14 @@ static void the_eta_counts_what_waits_and_the_batches_to_come(void **state)
     closed(l, p); /* 10 s to start, usual 40 s */
     int64_t ready = l->f.now;
     (void)lab_judge(l);
-    assert_int_equal(l->v.eta, ready + 40000 + 3 * (10000 + 40000 + 5000));
+    assert_int_equal(l->v.eta, ready + 40000 + 3 * INT64_C(55000));
     l->workload.max_surge = "50%"; /* 2 at once */
-    assert_int_equal(lab_judge(l)->eta, ready + 40000 + 2 * 55000);
+    assert_int_equal(lab_judge(l)->eta, ready + 40000 + 2 * INT64_C(55000));
     lab_after(l, 50); /* past p50: p95 */
-    assert_int_equal(lab_judge(l)->eta, ready + 60000 + 2 * 55000);
+    assert_int_equal(lab_judge(l)->eta, ready + 60000 + 2 * INT64_C(55000));
+    struct kube_pod *starting = waiting_pod(l, "web-2"); /* 10 s to start like the first, 40 s */
+    assert_int_equal(lab_judge(l)->eta, starting->meta.created_at + 10000 + 40000 + INT64_C(55000));
+    l->f.pods.n--;
     lab_after(l, 20); /* past p95: nothing can be told */
     assert_int_equal(lab_judge(l)->eta, 0);
     lab_free(l);
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_slow_rollout_says_so_and_the_slowest_binding_rules),
         cmocka_unit_test(the_worst_new_pod_makes_the_pace),
         cmocka_unit_test(containers_that_never_get_ready_count_from_creation),
+        cmocka_unit_test(a_pod_that_never_served_counts_from_creation_though_it_was_ready),
         cmocka_unit_test(pods_that_nobody_makes_get_slow_and_stuck_too),
         cmocka_unit_test(at_first_sight_a_long_wait_is_stuck_since_its_limit),
         cmocka_unit_test(other_gates_have_the_deadline),

@@ -122,6 +122,12 @@ static const struct row rows[] = {
      .state = POD_FAILING, .kubelet = F, .gate_truth = F, .elb_truth = U},
     {"frozen True: the selector moved away (step 48)", .gate = G, .status = "True", .containers = true, .type = "ip", .moved = true,
      .state = POD_EXPOSED, .kubelet = Y, .gate_truth = Y, .elb_truth = U},
+    {"frozen True, and ELBv2 does not have it", .gate = G, .status = "True", .containers = true, .type = "ip", .moved = true,
+     .elb = NOTHING,
+     .state = POD_EXPOSED, .kubelet = Y, .gate_truth = Y, .elb_truth = F},
+    {"forced open, all is back, the controller has not come round", .gate = G, .status = "True", .message = DELETED,
+     .containers = true, .type = "ip",
+     .state = POD_EXPOSED, .kubelet = Y, .gate_truth = Y, .elb_truth = U},
     {"frozen False (step 40)", .gate = G, .status = "False", .reason = REG, .containers = true, .type = "ip", .moved = true,
      .state = POD_FAILING, .kubelet = F, .gate_truth = F, .elb_truth = U},
     {"a gate made by hand for an instance binding", .gate = G, .containers = true, .type = "instance",
@@ -324,6 +330,27 @@ static void all_bindings_must_agree(void **state)
     assert_true(lab_pod_verdict(l, 0)->gate_missing);
     b->group->known = false;
     assert_int_equal(lab_judge(l)->state, ROLLOUT_EXPOSED);
+    assert_int_equal(lab_pod_verdict(l, 0)->elb, TRUTH_UNKNOWN); /* one is healthy, one silent */
+    lab_free(l);
+}
+
+static void pods_of_one_rollout_may_differ_in_their_labels(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    (void)lab_deployment(l, "web", 3);
+    (void)lab_service(l, "web", "role", "front", 80, "8080");
+    (void)lab_binding(l, "web", "web", "80", "ip");
+    for (int i = 0; i < 3; i++) {
+        struct kube_pod *p = lab_pod(l, arena_printf(l->a, "web-%d", i), "hash1");
+        lab_kv(l, &p->meta.labels, "role", i == 1 ? "back" : "front");
+        lab_containers_ready(l, p, true);
+    }
+    (void)lab_judge(l);
+    assert_int_equal(lab_pod_verdict(l, 0)->state, POD_EXPOSED);
+    assert_int_equal(lab_pod_verdict(l, 1)->state, POD_SERVING);
+    assert_int_equal(lab_pod_verdict(l, 2)->state, POD_EXPOSED);
+    assert_int_equal(lab_pod_verdict(l, 1)->targets.n, 0);
     lab_free(l);
 }
 
@@ -416,6 +443,10 @@ static void both_binding_families_stand_side_by_side(void **state)
     const struct gate_verdict *g = LIST_AT(struct gate_verdict, lab_pod_verdict(l, 0)->gates, 0);
     assert_int_equal(g->family, FAMILY_EKS_AUTO);
     assert_string_equal(g->binding, "web");
+    lbc->service = NULL; /* the gate is the other one's: nothing is missing or frozen */
+    (void)lab_target(l, lbc, p, 8080, "unhealthy", "Target.Timeout");
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
+    assert_false(lab_pod_verdict(l, 0)->gate_missing);
     lab_free(l);
 }
 
@@ -455,6 +486,7 @@ int main(void)
         cmocka_unit_test(each_row_of_the_table),
         cmocka_unit_test(lifecycle_before_gates),
         cmocka_unit_test(all_bindings_must_agree),
+        cmocka_unit_test(pods_of_one_rollout_may_differ_in_their_labels),
         cmocka_unit_test(a_frozen_gate_beside_a_serving_one_does_not_matter),
         cmocka_unit_test(the_poll_that_never_confirms_is_believed_after_four_rechecks),
         cmocka_unit_test(addresses_are_compared_as_addresses),

@@ -35,6 +35,9 @@ static void a_deployment_follows_its_annotation_not_age(void **state)
     assert_true(lab_pod_verdict(l, 1)->is_new);
     assert_false(lab_pod_verdict(l, 0)->is_new);
 
+    lab_kv(l, &w->meta.annotations, "deployment.kubernetes.io/revision", "1");
+    assert_string_equal(lab_judge(l)->revision_hash, "hash1"); /* a newer one has just been made */
+
     /* A roll-back takes the old ReplicaSet again and renumbers it. */
     l->revisions[0].number = 3;
     lab_kv(l, &w->meta.annotations, "deployment.kubernetes.io/revision", "3");
@@ -156,10 +159,10 @@ static void a_statefulset_is_complete_at_its_partition(void **state)
 {
     (void)state;
     struct lab *l = lab_new();
-    struct kube_workload *w = statefulset(l, 5);
+    struct kube_workload *w = statefulset(l, 4);
     w->partition = 3;
     pods(l, "db", "db-1", 0, 4);
-    pods(l, "db", "db-2", 4, 1);
+    pods(l, "db", "db-2", 4, 1); /* about to be scaled away */
     const struct rollout_verdict *v = lab_judge(l);
     assert_string_equal(v->revision_hash, "db-2");
     assert_string_equal(v->revision, "2");
