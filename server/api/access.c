@@ -23,7 +23,7 @@ static bool host_of(const char *authority, char ret[HOST_MAX])
             return false;
         }
     } else {
-        len = strcspn(start, ":");
+        len = strcspn(start, ":/");
     }
     if (len == 0 || len >= HOST_MAX) {
         return false;

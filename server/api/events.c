@@ -54,7 +54,7 @@ enum outcome get_events(struct worker *w, struct exchange *x)
         problem(x, PROBLEM_INVALID_PARAMETER, NULL);
         return OUTCOME_ANSWER;
     }
-    if (!known || (!x->req.head && !stream_open(w, x, &filter, since))) {
+    if (!known || (!x->req.head && !sse_open(w, x, &filter, since))) {
         return OUTCOME_ANSWER;
     }
     x->reply.status = 200;

@@ -187,13 +187,13 @@ static void release(struct subscriber *s)
     s->held = NULL;
 }
 
-void stream_begin(struct exchange *x)
+void sse_begin(struct exchange *x)
 {
     x->subscriber->started = true;
     pump(x->subscriber);
 }
 
-void stream_written(struct exchange *x)
+void sse_written(struct exchange *x)
 {
     struct subscriber *s = x->subscriber;
     if (s == NULL) {
@@ -204,7 +204,7 @@ void stream_written(struct exchange *x)
     pump(s);
 }
 
-void stream_gone(struct exchange *x)
+void sse_gone(struct exchange *x)
 {
     struct subscriber *s = x->subscriber;
     if (s == NULL) {
@@ -280,8 +280,8 @@ static struct subscriber *subscriber_new(struct hub *h, struct exchange *x,
     return s;
 }
 
-bool stream_open(struct worker *w, struct exchange *x, const struct stream_filter *filter,
-                 int64_t since)
+bool sse_open(struct worker *w, struct exchange *x, const struct stream_filter *filter,
+              int64_t since)
 {
     struct counters *c = &w->shared->counters;
     if (w->draining || atomic_fetch_add(&c->streams, 1) >= atomic_load(&w->shared->max_streams)) {

@@ -38,12 +38,12 @@ void hub_close(struct hub *h);
 
 /* Makes the exchange a stream. since < 0: from now on. false: the ceiling is reached (a problem is
  * in the reply). */
-bool stream_open(struct worker *w, struct exchange *x, const struct stream_filter *filter,
-                 int64_t since);
+bool sse_open(struct worker *w, struct exchange *x, const struct stream_filter *filter,
+              int64_t since);
 /* The answer's head is out: the first bytes may be sent. */
-void stream_begin(struct exchange *x);
+void sse_begin(struct exchange *x);
 /* What was sent is written. */
-void stream_written(struct exchange *x);
-void stream_gone(struct exchange *x);
+void sse_written(struct exchange *x);
+void sse_gone(struct exchange *x);
 
 #endif

@@ -54,7 +54,7 @@ void worker_gone(struct worker *w, struct exchange *x)
 {
     (void)w;
     waiter_gone(x);
-    stream_gone(x);
+    sse_gone(x);
 }
 
 void worker_block(struct worker *w, const struct feed_block *b)
