@@ -147,7 +147,9 @@ class Actions:
         build.workload(self.cluster, a["namespace"], a["spec"])
 
     def _health(self, a: Json) -> None:
-        """Steers a target group, or one target of it (pod: its name, or ip)."""
+        """Steers a target group (scope: all, new, age), or one target of it (pod: its name, or ip)."""
+        if a.get("scope", "all") not in ("all", "new", "age"):
+            raise ValueError("scope is all, new or age")
         group = self.group_of(a["binding"])
         script = targets.script(a["health"])
         ip = a.get("ip", "")
@@ -155,7 +157,7 @@ class Actions:
             run = self.cluster.kubelet.runs.get((a["binding"].split("/")[0], a["pod"]))
             ip = run.ip if run else ""
         if not ip and not a.get("pod"):
-            group.steer(script, from_now=not a.get("by_age", False))
+            group.steer(script, scope=a.get("scope", "all"))
         for address in [t for t in group.targets if ip and t[0] == ip]:
             group.steer(script, address)
 

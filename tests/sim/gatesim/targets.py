@@ -176,18 +176,25 @@ class TargetGroup:
         wanted = list(self.targets) if addresses is None else list(addresses)
         return [(a, self._health(self.targets[a]) if a in self.targets else UNREGISTERED) for a in wanted]
 
-    def steer(self, new: Script, address: Optional[Address] = None, from_now: bool = True) -> None:
-        """Changes the script: of one target, or of the group and all that is registered.
+    def steer(self, new: Script, address: Optional[Address] = None, scope: str = "all") -> None:
+        """Changes the script: of one target, or of the group.
 
-        From now on the script runs as if registered this moment; otherwise by each registration's age.
+        Scope all: everything registered starts on it now, as if registered this moment. Scope age: it counts
+        from each registration. Scope new: only later registrations follow it.
         """
         now = self.clock.now()
+        if address is None and scope == "new":
+            for target in self.targets.values():
+                if target.own is None:
+                    target.own, target.own_since = self.script, target.since
+            self.script = new
+            return
         if address is None:
             self.script = new
             self.rules = []
         for target in self.targets.values():
             if address is None or target.address == address:
-                target.own, target.own_since = (new, now) if from_now or address else (None, 0.0)
+                target.own, target.own_since = (None, 0.0) if scope == "age" and not address else (new, now)
 
 
 @dataclass
