@@ -275,11 +275,17 @@ void owners_drop(struct store *s)
     memset(s->owners, 0, sizeof s->owners);
 }
 
-static struct owner_memo *owner_memo(struct store *s, const char *uid, bool *ret_hit)
+static uint64_t owner_hash(const struct owner *o)
 {
-    uint64_t hash = text_hash(uid);
+    return text_hash(o->uid) * 31 + text_hash(o->name) * 7 + text_hash(o->kind);
+}
+
+static struct owner_memo *owner_memo(struct store *s, int64_t ns_id, const struct owner *o,
+                                     bool *ret_hit)
+{
+    uint64_t hash = owner_hash(o);
     struct owner_memo *m = &s->owners[hash % OWNERS];
-    *ret_hit = m->hash == hash && strcmp(m->uid, uid) == 0;
+    *ret_hit = m->hash == hash && m->ns_id == ns_id && strcmp(m->uid, o->uid) == 0;
     return m;
 }
 
@@ -323,7 +329,7 @@ bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner
         return true;
     }
     bool hit = false;
-    struct owner_memo *memo = owner_memo(s, owner->uid, &hit);
+    struct owner_memo *memo = owner_memo(s, ns_id, owner, &hit);
     if (hit) {
         *ret = memo->workload_id;
         return true;
@@ -332,7 +338,8 @@ bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner
                   ? through_replicaset(s, ns_id, owner, ret, err)
                   : workload_ensure(s, ns_id, owner->kind, owner->name, owner->uid, ret, err);
     if (ok && *ret != 0 && strlen(owner->uid) < sizeof memo->uid) {
-        memo->hash = text_hash(owner->uid);
+        memo->hash = owner_hash(owner);
+        memo->ns_id = ns_id;
         memo->workload_id = *ret;
         (void)snprintf(memo->uid, sizeof memo->uid, "%s", owner->uid);
     }

@@ -77,7 +77,8 @@ struct identity {
 };
 
 struct owner_memo {
-    uint64_t hash;
+    uint64_t hash; /* of kind, name and uid */
+    int64_t ns_id;
     char uid[48];
     int64_t workload_id;
 };

@@ -190,8 +190,9 @@ static void revisions_have_a_row_each(void **state)
     static const struct {
         const char *hash;
         enum rollout_state state;
-    } steps[] = {{"one", ROLLOUT_PROGRESSING}, {"one", ROLLOUT_SERVING}, {"two", ROLLOUT_STUCK},
-                 {"two", ROLLOUT_FAILED},      {"two", ROLLOUT_STUCK},   {"three", ROLLOUT_SERVING}};
+    } steps[] = {{"one", ROLLOUT_PROGRESSING}, {"one", ROLLOUT_SERVING},
+                 {"two", ROLLOUT_STUCK},       {"two", ROLLOUT_FAILED},
+                 {"two", ROLLOUT_STUCK},       {"three", ROLLOUT_SERVING}};
     struct bed b;
     struct facts f;
     AUTO_PTR(arena) a = arena_new(0);
@@ -290,13 +291,12 @@ static void waiting_pods_are_counted_for_the_cluster(void **state)
     web(&b, a, 1);
     struct kube_pod *p = pod(a, "shop", "web-abc-0", "p0", "200");
     owned(a, &p->meta, "ReplicaSet", "web-abc", "r1");
-    struct condition ready = {.type = "ContainersReady", .status = "True", .reason = "",
-                              .message = ""};
+    struct condition ready = {
+        .type = "ContainersReady", .status = "True", .reason = "", .message = ""};
     p->conditions = (struct list){&ready, 1};
     bed_do(&b, change_one(KIND_POD, p, false, false));
-    struct gate_verdict gate = {.type = "target-health.elbv2.k8s.aws/web",
-                                .family = FAMILY_AWS_LBC,
-                                .status = GATE_CLOSED};
+    struct gate_verdict gate = {
+        .type = "target-health.elbv2.k8s.aws/web", .family = FAMILY_AWS_LBC, .status = GATE_CLOSED};
     for (int i = 0; i < 2; i++) {
         bed_begin(&b);
         facts_of(&b, 1, a, &f);
