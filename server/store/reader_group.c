@@ -37,7 +37,7 @@ static void group_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
     json_kint(j, "targets", db_int(st, 9));
     json_kint(j, "healthy", db_int(st, 10));
     json_ktime(j, "described_at", db_int(st, 5));
-    json_ktime(j, "observed_at", db_int(st, 6));
+    json_ktime(j, "health_at", db_int(st, 6));
     json_ktime(j, "gone_at", db_int(st, 7));
     json_kstr(j, "error", db_text(st, 8, NULL));
 }
