@@ -90,6 +90,19 @@ static bool injection_differs(const struct kube_namespace *a, const struct kube_
     return false;
 }
 
+/* Thresholds may stand in a namespace's annotations. */
+static bool annotations_differ(const struct kube_namespace *a, const struct kube_namespace *b)
+{
+    const struct kvs *x = &a->meta.annotations;
+    const struct kvs *y = &b->meta.annotations;
+    bool differ = x->n != y->n;
+    for (uint32_t i = 0; i < x->n && !differ; i++) {
+        differ = strcmp(x->items[i].key, y->items[i].key) != 0 ||
+                 strcmp(x->items[i].value, y->items[i].value) != 0;
+    }
+    return differ;
+}
+
 /* The namespace's own row: present, and since when its injection label says what it says. */
 static bool namespace_written(struct store *s, const struct kube_namespace *old,
                               const struct kube_namespace *fresh, bool in_list, struct err *err)
@@ -101,13 +114,13 @@ static bool namespace_written(struct store *s, const struct kube_namespace *old,
     }
     bool flipped = old != NULL && fresh != NULL && injection_differs(old, fresh);
     bool born = old == NULL && !in_list;
+    bool quiet = old != NULL && fresh != NULL && !flipped && !annotations_differ(old, fresh);
     sqlite3_stmt *st = db_get(&s->db, SQL_NAMESPACE_PRESENT);
     db_bind(st, "iii", (int64_t)(fresh != NULL), flipped || born ? s->now : INT64_C(0), id);
     tx_tell_namespace(s, id);
     facts_drop_namespace(s, id);
     dirty_mark(s, DIRTY_NAMESPACE, id);
-    return db_run(&s->db, st, err) &&
-           ((old != NULL && !flipped) || dirty_namespace_rollouts(s, id, err));
+    return db_run(&s->db, st, err) && (quiet || dirty_namespace_rollouts(s, id, err));
 }
 
 static bool company(struct store *s, enum kind kind, int64_t ns_id, int64_t id, const void *old,

@@ -1,0 +1,322 @@
+/* What ELBv2 says to rows, facts and marks. */
+#include "verdict_help.h"
+
+static const char arn[] =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/k8s-web/73e2d6bc24d8a067";
+
+static struct change *health(const char *const *ids, const char *const *states, uint32_t n)
+{
+    struct change *c = change_new(CHANGE_TARGETS, 0);
+    struct elb_target *t = arena_array(c->arena, struct elb_target, n);
+    for (uint32_t i = 0; i < n; i++) {
+        record_clear(&elb_target_table, &t[i]);
+        t[i].id = arena_strdup(c->arena, ids[i]);
+        t[i].port = 8080;
+        t[i].state = arena_strdup(c->arena, states[i]);
+    }
+    c->group_arn = arn;
+    c->targets = t;
+    c->n_targets = n;
+    return c;
+}
+
+static struct change *binding(struct arena *a, const char *name, const char *rv, bool deleted)
+{
+    struct kube_binding *b = record_new(KIND_BINDING_LBC, a);
+    named(b, "shop", name, arena_printf(a, "uid-%s", name), rv);
+    b->service = "web";
+    b->arn = arn;
+    b->target_type = "ip";
+    return change_one(KIND_BINDING_LBC, b, deleted, false);
+}
+
+/* Binding, Service, slice and two pods with addresses, of two workloads. */
+static void shop(struct bed *b, struct arena *a)
+{
+    bed_init(b);
+    bed_settle(b);
+    bed_do(b, binding(a, "k8s-web", "10", false));
+    struct kube_service *svc = record_new(KIND_SERVICE, a);
+    named(svc, "shop", "web", "s1", "11");
+    bed_do(b, change_one(KIND_SERVICE, svc, false, false));
+    struct kube_slice *slice = record_new(KIND_ENDPOINT_SLICE, a);
+    named(slice, "shop", "web-xyz", "e1", "12")->labels =
+        labels_of(a, "kubernetes.io/service-name", "web");
+    struct endpoint *e = arena_array(a, struct endpoint, 2);
+    for (int i = 0; i < 2; i++) {
+        const char **address = arena_array(a, const char *, 1);
+        address[0] = i == 0 ? "10.0.0.1" : "fd00:0:0:0::2";
+        e[i] = (struct endpoint){.addresses = {address, 1},
+                                 .ready = 1,
+                                 .serving = -1,
+                                 .terminating = -1,
+                                 .target_kind = "Pod",
+                                 .target_name = i == 0 ? "one" : "two",
+                                 .target_uid = "",
+                                 .node = "",
+                                 .zone = ""};
+        struct kube_pod *p = pod(a, "shop", e[i].target_name, e[i].target_name, "13");
+        p->ip = address[0];
+        bed_do(b, change_one(KIND_POD, p, false, false));
+    }
+    slice->endpoints = (struct list){e, 2};
+    bed_do(b, change_one(KIND_ENDPOINT_SLICE, slice, false, false));
+    (void)drain_has(b, DIRTY_CLUSTER, 0, NULL);
+}
+
+static void answers_become_rows_and_mark_whom_they_concern(void **state)
+{
+    (void)state;
+    struct bed b;
+    size_t rollouts = 0;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1", "FD00::2"};
+    const char *initial[] = {"initial", "initial"};
+    const char *mixed[] = {"initial", "healthy"};
+    bed_do(&b, health(ids, initial, 2));
+    int64_t first = b.now;
+    assert_int_equal(ask(&b, "SELECT targets * 10 + healthy FROM target_group"), 20);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target WHERE target = 'fd00::2'"), 1);
+    (void)drain_has(&b, DIRTY_ROLLOUT, 1, &rollouts);
+    assert_int_equal(rollouts, 2); /* the first answer concerns all */
+    bed_do(&b, health(ids, mixed, 2));
+    (void)drain_has(&b, DIRTY_ROLLOUT, 1, &rollouts);
+    assert_int_equal(rollouts, 2); /* the first healthy target of a group does too */
+    const char *more[] = {"healthy", "healthy"};
+    bed_do(&b, health(ids, more, 2));
+    assert_true(drain_has(&b, DIRTY_ROLLOUT, 1, &rollouts));
+    assert_int_equal(rollouts, 1);
+    assert_true(ask(&b, "SELECT first_seen_at FROM target WHERE target = '10.0.0.1'") == first);
+    assert_true(ask(&b, "SELECT state_since = healthy_at FROM target WHERE target = '10.0.0.1'"));
+    assert_int_equal(ask(&b, "SELECT rev FROM target_group"), ask(&b, "SELECT n FROM counter WHERE"
+                                                                      " name = 'revision'"));
+    bed_do(&b, health(ids, more, 1));
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target"), 1);
+    assert_true(drain_has(&b, DIRTY_ROLLOUT, 2, NULL));
+    bed_fini(&b);
+}
+
+static void the_same_answer_moves_only_the_time_of_sight(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1"};
+    const char *states[] = {"healthy"};
+    bed_do(&b, health(ids, states, 1));
+    (void)drain_has(&b, DIRTY_CLUSTER, 0, NULL);
+    int64_t revision = b.commit.revision;
+    int64_t rows = total_changes(&b);
+    bed_do(&b, health(ids, states, 1));
+    struct change *same = change_new(CHANGE_TARGETS, 0);
+    same->group_arn = arn;
+    same->unchanged = true;
+    bed_do(&b, same);
+    assert_int_equal(total_changes(&b), rows);
+    assert_int_equal(b.commit.revision, revision);
+    assert_int_equal(store_dirty_count(b.s), 0);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target"), 1);
+    bed_begin(&b);
+    facts_of(&b, 1, a, &f);
+    bed_commit(&b);
+    const struct facts_group *g = LIST_AT(struct facts_binding, f.ns->bindings, 0)->group;
+    assert_true(g->known);
+    assert_true(g->observed_at == b.now - 1000); /* of the sight, not of the row */
+    assert_int_equal(g->targets.n, 1);
+    assert_string_equal(LIST_AT(struct facts_target, g->targets, 0)->t.state, "healthy");
+    b.now += 60000;
+    bed_do(&b, health(ids, states, 1));
+    assert_true(ask(&b, "SELECT observed_at FROM target_group") == b.now);
+    bed_fini(&b);
+}
+
+static void descriptions_keep_attributes_that_were_read(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *balancers[] = {"arn:lb"};
+    struct elb_attribute attribute = {"deregistration_delay.timeout_seconds", "300"};
+    for (int i = 0; i < 3; i++) {
+        struct change *c = change_new(CHANGE_GROUPS, 0);
+        struct elb_group *g = arena_array(c->arena, struct elb_group, 1);
+        struct elb_balancer *lb = arena_array(c->arena, struct elb_balancer, 1);
+        record_clear(&elb_group_table, g);
+        record_clear(&elb_balancer_table, lb);
+        g->arn = arn;
+        g->name = "k8s-web";
+        g->protocol = "HTTP";
+        g->load_balancer_arns = (struct strs){balancers, 1};
+        g->listener_count = -1;
+        if (i == 0) {
+            g->attributes = (struct list){&attribute, 1};
+            g->attributes_at = 99;
+            g->listener_count = 2;
+        }
+        g->health_interval = i == 2 ? 30 : 15;
+        lb->arn = "arn:lb";
+        lb->type = "network";
+        c->groups = g;
+        c->n_groups = 1;
+        c->balancers = lb;
+        c->n_balancers = 1;
+        bed_do(&b, c);
+        assert_int_equal(store_dirty_count(b.s) > 0, i != 1); /* told again: nobody is marked */
+        (void)drain_has(&b, DIRTY_CLUSTER, 0, NULL);
+    }
+    bed_begin(&b);
+    facts_of(&b, 1, a, &f);
+    bed_commit(&b);
+    const struct facts_group *g = LIST_AT(struct facts_binding, f.ns->bindings, 0)->group;
+    assert_false(g->known); /* described, but no health answer yet */
+    assert_non_null(g->group);
+    assert_int_equal(g->group->attributes.n, 1);
+    assert_int_equal(g->group->attributes_at, 99);
+    assert_int_equal(g->group->listener_count, 2);
+    assert_int_equal(g->group->health_interval, 30);
+    assert_non_null(g->balancer);
+    assert_string_equal(g->balancer->type, "network");
+    bed_fini(&b);
+}
+
+static void a_group_that_is_gone_says_so_until_it_answers_again(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1"};
+    const char *states[] = {"healthy"};
+    bed_do(&b, health(ids, states, 1));
+    for (int i = 0; i < 2; i++) {
+        struct change *gone = change_new(CHANGE_GROUP_GONE, 0);
+        gone->group_arn = arn;
+        (void)drain_has(&b, DIRTY_CLUSTER, 0, NULL);
+        bed_do(&b, gone);
+        assert_int_equal(store_dirty_count(b.s) > 0, i == 0);
+    }
+    bed_begin(&b);
+    facts_of(&b, 1, a, &f);
+    bed_commit(&b);
+    const struct facts_group *g = LIST_AT(struct facts_binding, f.ns->bindings, 0)->group;
+    assert_true(g->known);
+    assert_true(g->gone);
+    assert_int_equal(g->targets.n, 0);
+    bed_do(&b, health(ids, states, 1));
+    assert_int_equal(ask(&b, "SELECT gone_at FROM target_group"), 0);
+    bed_fini(&b);
+}
+
+static void new_targets_are_the_controllers_sign_of_life(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1", "10.0.0.9"};
+    const char *states[] = {"healthy", "initial"};
+    for (uint32_t n = 1; n <= 2; n++) {
+        bed_do(&b, health(ids, states, n));
+        int64_t at = b.now;
+        bed_begin(&b);
+        facts_of(&b, 1, a, &f);
+        bed_commit(&b);
+        int64_t registered = LIST_AT(struct facts_binding, f.ns->bindings, 0)->registered_at;
+        assert_true(registered == (n == 1 ? 0 : at)); /* the first answer is no registration */
+        assert_true(f.cluster->controller_flip_at == registered);
+    }
+    bed_fini(&b);
+}
+
+static void bindings_share_groups_and_unbound_groups_go(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1"};
+    const char *states[] = {"healthy"};
+    bed_do(&b, binding(a, "second", "20", false));
+    bed_do(&b, health(ids, states, 1));
+    bed_begin(&b);
+    facts_of(&b, 1, a, &f);
+    bed_commit(&b);
+    assert_int_equal(f.ns->bindings.n, 2);
+    const struct facts_binding *one = LIST_AT(struct facts_binding, f.ns->bindings, 0);
+    const struct facts_binding *two = LIST_AT(struct facts_binding, f.ns->bindings, 1);
+    assert_int_equal(one->sharers, 1);
+    assert_ptr_equal(one->group, two->group);
+    assert_non_null(one->service);
+    assert_true(one->usual.p95_ms > 0); /* by formula */
+    bed_do(&b, binding(a, "second", "21", true));
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target_group"), 1);
+    bed_do(&b, binding(a, "k8s-web", "22", true));
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target_group"), 0);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target"), 0);
+    bed_fini(&b);
+}
+
+static void wishes_are_hot_where_something_moves(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct err err = {0};
+    struct list wishes;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    bed_do(&b, binding(a, "second", "20", false));
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_int_equal(wishes.n, 1); /* one a group */
+    const struct group_wish *w = LIST_AT(struct group_wish, wishes, 0);
+    assert_string_equal(w->arn, arn);
+    assert_true(w->hot);
+    assert_true(w->details);
+    const char *ids[] = {"10.0.0.1"};
+    const char *good[] = {"healthy"};
+    const char *bad[] = {"unhealthy"};
+    bed_do(&b, health(ids, good, 1));
+    bed_begin(&b);
+    for (int64_t id = 1; id <= 2; id++) {
+        facts_of(&b, id, a, &f);
+        struct rollout_verdict v = verdict_of(&f, a, ROLLOUT_SERVING, POD_SERVING);
+        (void)save(&b, id, &f, &v);
+    }
+    bed_commit(&b);
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_false(LIST_AT(struct group_wish, wishes, 0)->hot);
+    bed_do(&b, health(ids, bad, 1));
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_true(LIST_AT(struct group_wish, wishes, 0)->hot);
+    bed_do(&b, health(ids, good, 1));
+    bed_begin(&b);
+    facts_of(&b, 2, a, &f);
+    struct rollout_verdict v = verdict_of(&f, a, ROLLOUT_STUCK, POD_FAILING);
+    (void)save(&b, 2, &f, &v);
+    bed_commit(&b);
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_true(LIST_AT(struct group_wish, wishes, 0)->hot);
+    bed_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_become_rows_and_mark_whom_they_concern),
+        cmocka_unit_test(the_same_answer_moves_only_the_time_of_sight),
+        cmocka_unit_test(descriptions_keep_attributes_that_were_read),
+        cmocka_unit_test(a_group_that_is_gone_says_so_until_it_answers_again),
+        cmocka_unit_test(new_targets_are_the_controllers_sign_of_life),
+        cmocka_unit_test(bindings_share_groups_and_unbound_groups_go),
+        cmocka_unit_test(wishes_are_hot_where_something_moves),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
