@@ -59,6 +59,9 @@ bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text, s
 bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct kube_access *ret,
                         struct err *err) MUST_CHECK;
 
+/* Sets every text that is NULL to "". */
+void kube_access_fill(struct kube_access *a);
+
 /* What an exec plugin printed; "" = not given. */
 struct kube_exec_answer {
     const char *token;
