@@ -55,7 +55,8 @@ static void open_sheets(struct judge *j)
     j->v->pods = (struct list){verdicts, pods->n};
 }
 
-void judge_rollout(const struct facts *facts, struct arena *arena, struct rollout_verdict *ret)
+void judge_by(const struct facts *facts, struct arena *arena, void (*rules)(struct judge *j),
+              struct rollout_verdict *ret)
 {
     struct judge j = {.f = facts, .a = arena, .v = ret};
     *ret = (struct rollout_verdict){.revision = "", .revision_hash = ""};
@@ -64,8 +65,13 @@ void judge_rollout(const struct facts *facts, struct arena *arena, struct rollou
     judge_join(&j);
     judge_pods(&j);
     judge_pace(&j);
-    causes_find(&j);
+    rules(&j);
     judge_findings_close(&j);
     judge_outcome(&j);
     track_close(&j);
+}
+
+void judge_rollout(const struct facts *facts, struct arena *arena, struct rollout_verdict *ret)
+{
+    judge_by(facts, arena, causes_find, ret);
 }

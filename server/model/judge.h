@@ -99,6 +99,7 @@ struct judge {
     struct index prior_by_name; /* prior findings likewise */
     uint32_t cap_transitions;
     uint32_t cap_samples;
+    struct sight *sight; /* what the rules look up once (cause_in.h) */
 };
 
 /* Starts a finding of a catalogue code about an object: severity and terminal come from the
@@ -150,6 +151,10 @@ enum truth truth_of_elb(const struct pod_sheet *p);
 enum contradiction contradiction_of(const struct pod_sheet *p);
 
 /* ---- the steps, in order (see top) ---- */
+
+/* judge_rollout() with other rules than the catalogue's: what is to hold whatever they find. */
+void judge_by(const struct facts *facts, struct arena *arena, void (*rules)(struct judge *j),
+              struct rollout_verdict *ret);
 
 void judge_revision(struct judge *j);
 void judge_join(struct judge *j);

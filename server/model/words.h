@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * The words of the product as enums with names: pod and rollout states, pace, severity, confidence,
  * gate families. One list each; code, API, UI, metrics and docs use exactly these names. Stored as
@@ -5,14 +6,18 @@
  *
  * Glossary
  *   gate          one entry of a pod's spec.readinessGates: open (condition True), closed, absent
- * (no condition) binding       a TargetGroupBinding of either API group target        one (target
- * group, address or instance id, port) in ELBv2 workload      Deployment, StatefulSet, DaemonSet,
- * Argo Rollout, bare ReplicaSet, other owner, or Pod rollout       one workload on its way to one
- * revision three truths  what kubelet says, what the gate says, what ELBv2 says exposed Kubernetes
- * calls the pod ready, but the load balancer is not known to serve it pace          on_time, slow
- * (past the usual time), stuck (past the limit) cause         a code of the catalogue with
- * evidence, severity and next action
+ *                 (no condition)
+ *   binding       a TargetGroupBinding of either API group
+ *   target        one (target group, address or instance id, port) in ELBv2
+ *   workload      Deployment, StatefulSet, DaemonSet, Argo Rollout, bare ReplicaSet, other owner, or
+ *                 Pod
+ *   rollout       one workload on its way to one revision
+ *   three truths  what kubelet says, what the gate says, what ELBv2 says
+ *   exposed       Kubernetes calls the pod ready, but the load balancer is not known to serve it
+ *   pace          on_time, slow (past the usual time), stuck (past the limit)
+ *   cause         a code of the catalogue with evidence, severity and next action
  */
+/* clang-format on */
 #ifndef GATEHOUSE_MODEL_WORDS_H
 #define GATEHOUSE_MODEL_WORDS_H
 

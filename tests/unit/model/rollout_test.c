@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "model/judge.h"
 #include "unit/model/build.h"
 
 #define REG "Elb.RegistrationInProgress"
@@ -233,28 +234,71 @@ static void the_progress_deadline_fails_it_and_serving_recovers_it(void **state)
     lab_free(l);
 }
 
-static void a_gate_that_cannot_open_fails_the_rollout(void **state)
+/* Rules for the tests below: a finding of the catalogue for the last pod, or for none. */
+static void last_pod_is_denied(struct judge *j)
+{
+    struct finding *f = judge_finding(j, "register_denied", "TargetGroupBinding/web");
+    finding_pod(j, f, &j->pods[j->n_pods - 1]);
+}
+static void creation_is_refused_for_good(struct judge *j)
+{
+    (void)judge_finding(j, "webhook_service_missing", "Deployment/web");
+}
+static void something_terminal_about_no_pod(struct judge *j)
+{
+    (void)judge_finding(j, "target_group_gone", "TargetGroup/x");
+}
+
+static enum rollout_state state_by(struct lab *l, void (*rules)(struct judge *))
+{
+    judge_by(&l->f, l->a, rules, &l->v);
+    return l->v.state;
+}
+
+static void a_terminal_cause_fails_when_it_holds_all_that_wait(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    struct facts_binding *b = gated(l, 3);
+    struct kube_pod *p1 = gated_pod(l, "web-1", "hash1");
+    struct kube_pod *p2 = gated_pod(l, "web-2", "hash1");
+    wait_at_gate(l, p1);
+    wait_at_gate(l, p2);
+    assert_int_equal(state_by(l, last_pod_is_denied), ROLLOUT_PROGRESSING);
+    assert_int_equal(lab_pod_verdict(l, 0)->state, POD_REGISTERING);
+    assert_int_equal(lab_pod_verdict(l, 1)->state, POD_FAILING); /* waits for nothing */
+    assert_int_equal(lab_pod_verdict(l, 1)->track.state, POD_FAILING);
+    serve(l, b, p1);
+    assert_int_equal(state_by(l, last_pod_is_denied), ROLLOUT_FAILED);
+    assert_int_equal(l->v.by_state[POD_FAILING], 1);
+    assert_true(l->v.terminal);
+    assert_ptr_equal(l->v.primary, l->v.findings.items);
+    assert_string_equal(l->v.primary->code, "register_denied");
+    assert_string_equal(lab_pod_verdict(l, 1)->cause, "register_denied");
+    assert_string_equal(step_of(l, "rollout")->reason, "register_denied");
+    lab_new_revision(l, "hash2", 2); /* the denied pod is an old one now */
+    struct kube_pod *p3 = gated_pod(l, "web-3", "hash2");
+    l->f.pods.n = 2;
+    assert_int_equal(state_by(l, last_pod_is_denied), ROLLOUT_PROGRESSING);
+    assert_int_equal(l->v.findings.n, 1);
+    assert_null(l->v.primary);
+    (void)p3;
+    lab_free(l);
+}
+
+static void pods_that_cannot_be_made_fail_it_too(void **state)
 {
     (void)state;
     struct lab *l = lab_new();
     struct facts_binding *b = gated(l, 2);
-    struct kube_pod *p1 = gated_pod(l, "web-1", "hash1");
-    struct kube_pod *p2 = lab_pod(l, "web-2", "hash1");
-    lab_gate(l, p2, LBC "gone");
-    lab_containers_ready(l, p2, true);
-    wait_at_gate(l, p1);
-    lab_clock(l, 60);
-    expect(l, ROLLOUT_PROGRESSING); /* one of the two may still open */
-    serve(l, b, p1);
-    if (lab_judge(l)->primary == NULL) {
-        skip(); /* the rule is not there yet */
-    }
-    expect(l, ROLLOUT_FAILED);
-    assert_true(l->v.terminal);
-    assert_string_equal(l->v.primary->code, "gate_binding_gone");
-    assert_true(l->v.primary->primary);
-    assert_ptr_equal(l->v.primary, l->v.findings.items);
-    assert_string_equal(lab_pod_verdict(l, 1)->cause, "gate_binding_gone");
+    serve(l, b, gated_pod(l, "web-1", "hash1"));
+    assert_int_equal(state_by(l, something_terminal_about_no_pod), ROLLOUT_PROGRESSING);
+    assert_int_equal(state_by(l, creation_is_refused_for_good), ROLLOUT_FAILED);
+    struct kube_pod *p = gated_pod(l, "web-2", "hash1");
+    wait_at_gate(l, p);
+    assert_int_equal(state_by(l, creation_is_refused_for_good), ROLLOUT_PROGRESSING);
+    serve(l, b, p);
+    assert_int_equal(state_by(l, creation_is_refused_for_good), ROLLOUT_SERVING);
     lab_free(l);
 }
 
@@ -372,7 +416,8 @@ int main(void)
         cmocka_unit_test(a_workload_that_nothing_gates_is_not_gated),
         cmocka_unit_test(paused_only_until_it_is_complete),
         cmocka_unit_test(the_progress_deadline_fails_it_and_serving_recovers_it),
-        cmocka_unit_test(a_gate_that_cannot_open_fails_the_rollout),
+        cmocka_unit_test(a_terminal_cause_fails_when_it_holds_all_that_wait),
+        cmocka_unit_test(pods_that_cannot_be_made_fail_it_too),
         cmocka_unit_test(silent_sources_keep_what_was_known),
         cmocka_unit_test(a_serving_rollout_stays_so_while_stale),
         cmocka_unit_test(lost_pods_are_unknown_unless_something_waits),
