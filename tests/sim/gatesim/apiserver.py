@@ -75,6 +75,8 @@ class ApiServer:
         except ApiError as err:
             self.counts[f"{err.code}"] += 1
             return answer.error(err)
+        except ConnectionResetError:
+            return web.Response()  # to nobody: a fault or the client has ended the connection
 
     def _user(self, request: web.Request) -> str:
         if not self.users or request.path in OPEN_PATHS:

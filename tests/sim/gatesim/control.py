@@ -126,8 +126,8 @@ class Control:
 
     def _token(self, doc: Json) -> Json:
         """Only this token is good from now on; the kubeconfig file is rewritten unless asked otherwise."""
-        token = str(doc["token"])
-        self.api.users = {token: doc.get("user", "admin")}
+        token = str(doc["token"] or "")
+        self.api.users = {token: doc.get("user", "admin")} if token else {}
         if doc.get("kubeconfig", True):
             self.on_token(token)
         return {}

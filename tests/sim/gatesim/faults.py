@@ -79,6 +79,20 @@ class Faults:
         return None
 
 
+def gone(request: web.Request) -> bool:
+    """Whether the request's client has left."""
+    return request.transport is None or request.transport.is_closing()
+
+
+async def nap(request: web.Request, seconds: float) -> None:
+    """Waits in silence, as long as the client is there."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if gone(request):
+            raise ConnectionResetError("the client has left")
+        await asyncio.sleep(min(0.5, left))
+
+
 class Wire:
     """Writes a body through the fault that its request met."""
 
@@ -106,7 +120,7 @@ class Wire:
             self.rule = None
             await self._plain(GARBAGE + data[max(room, 0):])
         elif rule.action == "hang":
-            await asyncio.sleep(rule.seconds)
+            await nap(self.request, rule.seconds)
             self.rule = None
             await self._plain(data[max(room, 0):])
         else:
@@ -125,8 +139,7 @@ class Wire:
 
     def gone(self) -> bool:
         """Whether the client has left."""
-        transport = self.request.transport
-        return transport is None or transport.is_closing()
+        return gone(self.request)
 
     def end(self, reset: bool = False) -> None:
         """Ends the connection inside the body."""
@@ -148,4 +161,4 @@ async def before(request: web.Request, rule: Optional[Rule]) -> None:
             request.transport.abort() if rule.reset else request.transport.close()
         raise ConnectionResetError("dropped by a fault")
     if rule.action == "delay" or (rule.action == "hang" and rule.after_bytes == 0):
-        await asyncio.sleep(rule.seconds)
+        await nap(request, rule.seconds)

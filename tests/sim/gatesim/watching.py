@@ -13,7 +13,7 @@ from aiohttp import web
 from . import errors, tables
 from .answer import HEADERS, Form
 from .errors import ApiError
-from .faults import GARBAGE, Rule, Wire
+from .faults import GARBAGE, Rule, Wire, nap
 from .kinds import PODS, Kind
 from .reading import Filter, Query, encode_item, invalid_options, version_of
 from .store import Event, Item, Store
@@ -21,7 +21,7 @@ from .util import dumps
 
 Json = Any
 END = "k8s.io/initial-events-end"
-LOOK_SECONDS = 10.0  # how often an idle stream looks whether its client is still there
+LOOK_SECONDS = 2.0  # how often an idle stream looks whether its client is still there
 
 
 class Options:
@@ -227,5 +227,5 @@ class Watch:
         if action == "garbage":
             await wire.write(GARBAGE + b"\n")
         if action == "hang":
-            await asyncio.sleep(float(what.get("seconds", 3600)))
+            await nap(wire.request, float(what.get("seconds", 3600)))
         return False
