@@ -64,6 +64,7 @@ static bool apply_held(struct writer *w, struct err *err)
         bool ok =
             c->type == CHANGE_COMMAND ? run_command(w, c, err) : store_apply(w->opt.store, c, err);
         if (!ok) {
+            w->blame = BLAME_CHANGE;
             return err_wrap(err, "%s", change_type_name(c->type));
         }
     }
@@ -182,6 +183,18 @@ static bool judge_one(struct writer *w, const struct dirty *d, struct err *err)
     return true;
 }
 
+static bool is_skipped(const struct writer *w, const struct dirty *d)
+{
+    for (size_t i = 0; i < SKIP_MAX; i++) {
+        const struct skip *s = &w->skips[i];
+        if (s->until != 0 && s->what.what == d->what && s->what.id == d->id &&
+            clock_mono_ms() < s->until) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the budget leaves over goes on in the next transaction, at once. */
 static bool judge_dirty(struct writer *w, struct err *err)
 {
@@ -189,7 +202,12 @@ static bool judge_dirty(struct writer *w, struct err *err)
     int64_t start = mono_us();
     int64_t at = start;
     while (at - start < JUDGE_BUDGET_US && store_next_dirty(w->opt.store, &d)) {
+        if (is_skipped(w, &d)) {
+            continue;
+        }
         if (!judge_one(w, &d, err)) {
+            w->blame = BLAME_JUDGEMENT;
+            w->blamed = d;
             return err_wrap(err, "judging");
         }
         int64_t now = mono_us();
@@ -317,10 +335,14 @@ static bool hold(const struct writer *w)
 bool transact(struct writer *w, struct commit *ret, bool *ret_committed, struct err *err)
 {
     bool committed = false;
+    w->blame = BLAME_STORE;
     bool ok = begin(w, err) && apply_held(w, err);
     if (ok && !hold(w)) {
         look_around(w); /* what was applied may have completed the picture */
-        ok = (!w->judging || judge_dirty(w, err)) && keep_house(w, err) &&
+        bool judge = w->judging && !w->apply_only;
+        w->judge_alone = w->apply_only;
+        w->apply_only = false;
+        ok = (!judge || judge_dirty(w, err)) && keep_house(w, err) &&
              store_commit(w->opt.store, ret, err);
         committed = ok;
     }
@@ -332,6 +354,28 @@ bool transact(struct writer *w, struct commit *ret, bool *ret_committed, struct 
     }
     *ret_committed = committed;
     return ok;
+}
+
+bool transact_put_aside(struct writer *w, const struct err *err)
+{
+    if ((err->code != ERR_BUG && err->code != ERR_INPUT) || w->blame == BLAME_STORE) {
+        return false;
+    }
+    log_error("commit", "error=\"%s\" next=\"going on without it\"", err->text);
+    if (w->blame == BLAME_JUDGEMENT && w->n_held > 0) {
+        w->apply_only = true; /* rows made in this transaction have no lasting id yet */
+        return true;
+    }
+    if (w->blame == BLAME_JUDGEMENT) {
+        w->skips[w->next_skip] = (struct skip){w->blamed, clock_mono_ms() + SKIP_MS};
+        w->next_skip = (w->next_skip + 1) % SKIP_MAX;
+        return true;
+    }
+    change_free(w->held[w->n_applied]);
+    w->n_held--;
+    memmove(&w->held[w->n_applied], &w->held[w->n_applied + 1],
+            (w->n_held - w->n_applied) * sizeof(void *));
+    return true;
 }
 
 bool transact_revision(struct writer *w, struct err *err)

@@ -7,7 +7,9 @@
  *
  * A transaction that fails (a full disk) is rolled back and tried again each second with the same
  * changes, which stay here until they are committed; nothing more is taken meanwhile, so the queue
- * fills and the sources wait. Nothing is lost, and writer_metrics says so.
+ * fills and the sources wait. Nothing is lost, and writer_metrics says so. Only what fails by our
+ * own mistake (ERR_BUG: a row that breaks the schema) is put aside with a line in the log, so that
+ * one bad object cannot hold up a cluster.
  */
 #include "pipeline/writer_in.h"
 
@@ -199,6 +201,10 @@ static bool persist(struct writer *w)
             }
             return true;
         }
+        if (transact_put_aside(w, &err)) {
+            (void)atomic_fetch_add(&w->m_failures, 1);
+            continue;
+        }
         failed(w, &err);
         if (atomic_load(&w->stopping)) {
             last_tries++;
@@ -236,7 +242,9 @@ static void *writer_main(void *arg)
     store_set_stale_after(w->opt.store, w->config->stale_after_ms);
     find_revision(w);
     for (bool more = true; more;) {
-        size_t n = take(w, transact_wait_ms(w));
+        bool alone = w->judge_alone;
+        w->judge_alone = false;
+        size_t n = alone ? 1 : take(w, transact_wait_ms(w));
         atomic_store(&w->m_beat_at, clock_unix_ms());
         /* The queue is closed before `stopping` is set: empty now means empty for ever. */
         more = n > 0 || !atomic_load(&w->stopping);

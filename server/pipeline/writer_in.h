@@ -24,8 +24,18 @@ enum {
     BEAT_MS = 1000,           /* the thread goes round at least so often */
     RETRY_MS = 1000,          /* between tries of a transaction that fails */
     LAST_TRIES = 3,           /* of such a one when stopping */
+    SKIP_MAX = 32,            /* judgements put aside, since they fail by our own mistake */
+    SKIP_MS = 60000,          /* ... for so long */
     NOTES_SEEN = 1024,        /* annotations complained about already */
     LATENCY_BUCKETS = 12
+};
+
+/* Who made a transaction fail. */
+enum blame { BLAME_STORE, BLAME_CHANGE, BLAME_JUDGEMENT };
+
+struct skip {
+    struct dirty what;
+    int64_t until; /* monotonic; 0 = free */
 };
 
 struct writer {
@@ -50,6 +60,14 @@ struct writer {
     int queued;  /* deliveries added */
     bool booked; /* results of deliveries booked */
     bool in_tx;
+
+    /* What failed in it by our own mistake is put aside, so that it cannot hold up everything. */
+    enum blame blame;
+    struct dirty blamed; /* BLAME_JUDGEMENT */
+    bool apply_only;     /* the next transaction judges nothing ... */
+    bool judge_alone;    /* ... and the one after it applies nothing */
+    struct skip skips[SKIP_MAX];
+    size_t next_skip;
 
     bool revision_known;
     bool judging; /* everything is in, or we have waited long enough */
@@ -84,6 +102,9 @@ bool transact_wanted(struct writer *w);
  * held. */
 bool transact(struct writer *w, struct commit *ret, bool *ret_committed,
               struct err *err) MUST_CHECK;
+/* After a failure: puts aside the change or the judgement that was to blame. false: it was the
+ * store, and only waiting helps. */
+bool transact_put_aside(struct writer *w, const struct err *err);
 /* The store's revision, by a transaction that changes nothing. */
 bool transact_revision(struct writer *w, struct err *err) MUST_CHECK;
 /* Milliseconds until something is due by itself, at most BEAT_MS. */

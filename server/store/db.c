@@ -116,11 +116,26 @@ void db_bind(sqlite3_stmt *st, const char *types, ...)
     }
 }
 
+/* Trying again later helps against a lock and a full disk, not against a row that breaks a rule. */
+static enum err_code code_of(int rc)
+{
+    switch (rc) {
+    case SQLITE_BUSY:
+        return ERR_BUSY;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+    case SQLITE_RANGE:
+        return ERR_BUG;
+    default:
+        return ERR_STORE;
+    }
+}
+
 bool db_error(struct db *db, struct err *err, const char *what)
 {
     int rc = sqlite3_extended_errcode(db->handle);
-    enum err_code code = (rc & 0xff) == SQLITE_BUSY ? ERR_BUSY : ERR_STORE;
-    return err_set(err, code, "%s: %s (%d)", what, sqlite3_errmsg(db->handle), rc);
+    return err_set(err, code_of(rc & 0xff), "%s (%d): %s", sqlite3_errmsg(db->handle), rc, what);
 }
 
 bool db_step(struct db *db, sqlite3_stmt *st, bool *ret_row, struct err *err)

@@ -50,7 +50,8 @@ static inline int64_t db_int(sqlite3_stmt *st, int column)
 /* The column's bytes copied into the arena; NULL with *ret_len 0 when NULL or empty. */
 const void *db_blob(sqlite3_stmt *st, int column, struct arena *a, size_t *ret_len);
 
-/* Sets *err from the connection's last error. Returns false. */
+/* Sets *err from the connection's last error: ERR_BUSY (locked), ERR_BUG (a row breaks a rule of
+ * the schema), else ERR_STORE. Returns false. */
 bool db_error(struct db *db, struct err *err, const char *what);
 
 /* The writer's connection, for the other files of this folder. */

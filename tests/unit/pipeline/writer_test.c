@@ -341,6 +341,37 @@ static void given_a_full_disk_then_nothing_is_lost_and_it_says_so(void **state)
     assert_string_equal(writer_error(f->w, text, sizeof text), "");
 }
 
+/* A trigger of the test's stands in for a row that breaks a rule of the schema. */
+static void given_a_change_that_can_never_be_stored_then_the_others_are(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "CREATE TRIGGER a BEFORE INSERT ON pod WHEN NEW.name = 'bad' BEGIN SELECT"
+                     " RAISE(ABORT, 'no such pod'); END;"
+                     "CREATE TRIGGER b BEFORE UPDATE OF state ON workload WHEN NEW.name = 'worse'"
+                     " BEGIN SELECT RAISE(ABORT, 'no such verdict'); END",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+    push_other_kinds(f->q);
+    push_plain(f->q, CHANGE_LIST_BEGIN, KIND_POD);
+    push(f->q, pod_change("bad", "5", false, true));
+    push(f->q, pod_change("worse", "5", false, true));
+    push(f->q, pod_change("lone", "5", false, true));
+    push_plain(f->q, CHANGE_LIST_END, KIND_POD);
+    log_set_level(LOG_LEVEL_ERROR);
+    start(f);
+    wait_number(f, FIRING, 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM pod"), 2);
+    assert_int_equal(number(f, "SELECT judged_at FROM workload WHERE name = 'worse'"), 0);
+    /* The change, the judgement beside other changes, the judgement alone. */
+    assert_int_equal(metrics(f).failures, 3);
+    assert_false(metrics(f).failing);
+}
+
 static void given_a_binding_then_the_poller_hears_of_its_group(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +420,7 @@ int main(void)
         TEST(given_a_result_and_a_redelivery_then_they_are_booked_in_order),
         TEST(given_a_reload_then_everything_is_judged_by_the_new_limits),
         TEST(given_a_full_disk_then_nothing_is_lost_and_it_says_so),
+        TEST(given_a_change_that_can_never_be_stored_then_the_others_are),
         TEST(given_a_binding_then_the_poller_hears_of_its_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
