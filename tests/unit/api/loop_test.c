@@ -1,0 +1,642 @@
+/* The server on real sockets: keep-alive, pipelining, HEAD, ceilings, many streams with a stuck
+ * one, reload, TLS, stopping under load. */
+#include "unit/reader_fixture.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { READERS = 200, PATIENCE_MS = 20000 };
+#else
+enum { READERS = 1000, PATIENCE_MS = 10000 };
+#endif
+
+struct bed {
+    struct fixture f;
+    const struct config *config;
+    struct feed *feed;
+    struct queue *queue;
+    struct api *api;
+    int port;
+    int64_t revision;
+};
+
+static const struct config *config_of(struct bed *b, const char *more)
+{
+    char yaml[1024];
+    const struct config *c = NULL;
+    struct err err = {0};
+    int n = snprintf(yaml, sizeof yaml, "listen: 127.0.0.1:0\ndb: %s\n%s", b->f.path, more);
+    if (!config_parse("test", yaml, (size_t)n, &c, &err)) {
+        fail_msg("%s", err.text);
+    }
+    return c;
+}
+
+static void bed_start(struct bed *b, const char *more)
+{
+    struct err err = {0};
+    *b = (struct bed){.revision = 100};
+    fixture_open(&b->f);
+    b->config = config_of(b, more);
+    b->feed = feed_new(1024);
+    feed_start(b->feed, 100);
+    b->queue = queue_new(64, 1 << 20);
+    struct api_options opt = {.config = b->config, .feed = b->feed, .writer_in = b->queue};
+    if (!api_new(&opt, &b->api, &err) || !api_start(b->api, NULL, &err)) {
+        fail_msg("%s", err.text);
+    }
+    b->port = api_port(b->api);
+    assert_in_range(b->port, 1, 65535);
+}
+
+static void drop_change(void *c)
+{
+    change_free(c);
+}
+
+static void bed_stop(struct bed *b)
+{
+    api_stop(b->api);
+    api_free(b->api);
+    feed_free(b->feed);
+    queue_free(b->queue, drop_change);
+    config_unref(b->config);
+    fixture_close(&b->f);
+}
+
+/* ---- a client ---- */
+
+static int dial(const struct bed *b)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)b->port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0) {
+        ssize_t done = send(fd, text, n, MSG_NOSIGNAL);
+        if (done <= 0) {
+            return; /* the server has closed: what it said stands in the buffer */
+        }
+        text += done;
+        n -= (size_t)done;
+    }
+}
+
+/* Reads until `end` has come `times` times, the peer closes, or patience ends. */
+static const char *hear(int fd, const char *end, int times)
+{
+    static char text[1 << 20];
+    size_t n = 0;
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    text[0] = '\0';
+    while (clock_mono_ms() < until && n < sizeof text - 1) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int found = 0;
+        for (const char *at = strstr(text, end); end[0] != '\0' && at != NULL;
+             at = strstr(at + 1, end)) {
+            found++;
+        }
+        if (found >= times && times > 0) {
+            break;
+        }
+        if (poll(&p, 1, 100) > 0) {
+            ssize_t got = recv(fd, text + n, sizeof text - 1 - n, 0);
+            if (got <= 0) {
+                break;
+            }
+            n += (size_t)got;
+            text[n] = '\0';
+        }
+    }
+    return text;
+}
+
+#define HOST "Host: localhost\r\n"
+
+static const char *ask(const struct bed *b, const char *request, const char *end)
+{
+    int fd = dial(b);
+    say(fd, request);
+    const char *text = hear(fd, end, 1);
+    (void)close(fd);
+    return text;
+}
+
+/* ---- requests ---- */
+
+static void given_a_connection_when_kept_then_requests_follow_even_pipelined(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    int fd = dial(&b);
+    say(fd, "GET /livez HTTP/1.1\r\n" HOST "\r\nHEAD /api/v1/summary HTTP/1.1\r\n" HOST
+            "\r\nGET /api/v1/rollouts HTTP/1.1\r\n" HOST "\r\nGET /livez HTTP/1.1\r\n" HOST "\r\n");
+    const char *text = hear(fd, "ok\n", 2);
+    unsigned answers = 0;
+    for (const char *p = strstr(text, "HTTP/1.1 200 OK"); p != NULL;
+         p = strstr(p + 1, "HTTP/1.1 200 OK")) {
+        answers++;
+    }
+    assert_int_equal(answers, 4);
+    const char *head = strstr(strstr(text, "ok\n"), "HTTP/1.1");
+    const char *end = strstr(head, "\r\n\r\n");
+    assert_memory_equal(end + 4, "HTTP/1.1", 8); /* no body after the HEAD */
+    assert_null(strstr(text, "Server:"));
+    say(fd, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+    text = hear(fd, "", 0); /* until closed */
+    assert_non_null(strstr(text, "ok\n"));
+    (void)close(fd);
+    text = ask(&b, "GET /livez HTTP/1.0\r\n\r\n", "ok\n");
+    assert_non_null(strstr(text, "200 OK"));
+    bed_stop(&b);
+}
+
+static void given_an_etag_when_sent_back_then_304_and_gzip_has_its_own(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    int fd = dial(&b);
+    say(fd, "GET /api/v1/rollouts HTTP/1.1\r\n" HOST "\r\n");
+    const char *etag = strstr(hear(fd, "\"sources\":", 1), "etag: \"");
+    assert_non_null(etag);
+    char tag[64];
+    (void)snprintf(tag, sizeof tag, "%.*s", (int)strcspn(etag + 7, "\""), etag + 7);
+    char request[256];
+    (void)snprintf(request, sizeof request,
+                   "GET /api/v1/rollouts HTTP/1.1\r\n" HOST "If-None-Match: \"%s-g\"\r\n\r\n", tag);
+    say(fd, request);
+    const char *text = hear(fd, "\r\n\r\n", 1);
+    assert_non_null(strstr(text, "HTTP/1.1 304 Not Modified"));
+    say(fd, "GET /api/v1/rollouts HTTP/1.1\r\n" HOST "Accept-Encoding: br, gzip\r\n\r\n");
+    text = hear(fd, "\r\n\r\n", 1);
+    assert_non_null(strstr(text, "content-encoding: gzip\r\n"));
+    (void)snprintf(request, sizeof request, "etag: \"%s-g\"", tag);
+    assert_non_null(strstr(text, request));
+    (void)close(fd);
+    /* what curl unpacks is what was packed */
+    bed_stop(&b);
+}
+
+static void given_ceilings_when_passed_then_clear_answers(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    AUTO(buf) r = BUF_INIT(1 << 20);
+    (void)buf_addz(&r, "GET /livez HTTP/1.1\r\n" HOST "x: ");
+    for (int i = 0; i < 20000; i++) {
+        (void)buf_addc(&r, 'a');
+    }
+    (void)buf_addz(&r, "\r\n\r\n");
+    const char *text = ask(&b, buf_str(&r), "}");
+    assert_non_null(strstr(text, "HTTP/1.1 431 "));
+    assert_non_null(strstr(text, "\"/problems/head_too_large\""));
+    /* by its Content-Length, and by what comes in chunks */
+    text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 413 "));
+    assert_non_null(strstr(text, "content-type: application/problem+json"));
+    assert_non_null(strstr(text, "\"/problems/too_large\""));
+    buf_clear(&r);
+    (void)buf_addz(&r, "POST /-/reload HTTP/1.1\r\n" HOST
+                       "Transfer-Encoding: chunked\r\n\r\n20000\r\n");
+    for (int i = 0; i < 0x20000; i++) {
+        (void)buf_addc(&r, 'a');
+    }
+    text = ask(&b, buf_str(&r), "}");
+    assert_non_null(strstr(text, "HTTP/1.1 413 "));
+    text = ask(&b, "PUT /api/v1/summary HTTP/1.1\r\n" HOST "\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 405 "));
+    assert_non_null(strstr(text, "allow: GET, HEAD\r\n"));
+    text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 503 ")); /* no configuration to load here */
+    text = ask(&b, "GET /api/v1/summary HTTP/1.1\r\nHost: evil.org\r\n\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 421 "));
+    /* no answer is wanted to these, and no harm is done */
+    static const char *const garbage[] = {"\x16\x03\x01\x02\x00\x01",
+                                          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET\r\n\r\n",
+                                          "\r\n\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n"};
+    for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+        int fd = dial(&b);
+        say(fd, garbage[i]);
+        (void)shutdown(fd, SHUT_WR);
+        text = hear(fd, "", 0);
+        assert_null(strstr(text, " 200 "));
+        (void)close(fd);
+    }
+    text = ask(&b, "GET /livez HTTP/1.1\r\n" HOST "\r\n", "ok\n");
+    assert_non_null(strstr(text, "ok\n"));
+    bed_stop(&b);
+}
+
+static void given_a_slow_client_when_it_dribbles_then_others_are_served(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    int slow = dial(&b);
+    static const char request[] = "GET /livez HTTP/1.1\r\n" HOST "\r\n";
+    for (size_t i = 0; i < sizeof request - 1; i++) {
+        char one[2] = {request[i], '\0'};
+        say(slow, one);
+        if (i % 8 == 0) {
+            assert_non_null(strstr(ask(&b, request, "ok\n"), "ok\n"));
+        }
+    }
+    assert_non_null(strstr(hear(slow, "ok\n", 1), "ok\n"));
+    (void)close(slow);
+    bed_stop(&b);
+}
+
+static void given_the_connection_cap_when_reached_then_the_rest_waits_its_turn(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "http: {max_connections: 16}\n");
+    int fds[16];
+    for (int i = 0; i < 16; i++) {
+        fds[i] = dial(&b);
+        say(fds[i], "GET /livez HTTP/1.1\r\n" HOST "\r\n");
+        assert_non_null(strstr(hear(fds[i], "ok\n", 1), "ok\n"));
+    }
+    int late = dial(&b);
+    say(late, "GET /livez HTTP/1.1\r\n" HOST "\r\n");
+    struct pollfd p = {.fd = late, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 150), 0); /* not yet */
+    (void)close(fds[3]);
+    assert_non_null(strstr(hear(late, "ok\n", 1), "ok\n"));
+    (void)close(late);
+    for (int i = 0; i < 16; i++) {
+        (void)(i != 3 && close(fds[i]));
+    }
+    bed_stop(&b);
+}
+
+static void given_a_redelivery_when_posted_then_the_writer_gets_a_command(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    const char *text =
+        ask(&b, "POST /api/v1/deliveries/1/redeliver HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+            "}");
+    assert_non_null(strstr(text, "HTTP/1.1 202 Accepted"));
+    void *item = NULL;
+    assert_int_equal(queue_drain(b.queue, &item, 1, 1000), 1);
+    struct change *c = item;
+    assert_int_equal(c->command, COMMAND_REDELIVER);
+    assert_int_equal(c->number, 1);
+    change_free(c);
+    text =
+        ask(&b, "POST /api/v1/deliveries/9/redeliver HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+            "}");
+    assert_non_null(strstr(text, "HTTP/1.1 404 "));
+    bed_stop(&b);
+}
+
+/* ---- streams ---- */
+
+static void publish(struct bed *b, int id, const char *name)
+{
+    sql(&b->f, "UPDATE counter SET n = %lld", (long long)++b->revision);
+    struct feed_item item = {.what = FEED_ROLLOUT,
+                             .workload_id = id,
+                             .ns_id = 1,
+                             .namespace = "shop",
+                             .kind = "Deployment",
+                             .name = name,
+                             .state = ROLLOUT_SERVING};
+    struct commit c = {.revision = b->revision, .items = &item, .n_items = 1, .list_changed = true};
+    feed_publish(b->feed, &c, clock_unix_ms());
+}
+
+/* Reads from all until each has heard `want` since the last time; 0 = everyone did. */
+static int hear_all(const int *fds, char (*last)[64], int n, const char *want)
+{
+    static struct pollfd p[READERS];
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    int left = n;
+    for (int i = 0; i < n; i++) {
+        p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+        last[i][0] = '\0';
+    }
+    while (left > 0 && clock_mono_ms() < until && poll(p, (nfds_t)n, 500) >= 0) {
+        for (int i = 0; i < n; i++) {
+            char chunk[16384];
+            if ((p[i].revents & POLLIN) == 0) {
+                continue;
+            }
+            ssize_t got = recv(fds[i], chunk, sizeof chunk - 1, 0);
+            assert_true(got > 0);
+            chunk[got] = '\0';
+            /* the end of the last piece and this one: what is wanted may lie across */
+            char both[64 + 16384];
+            (void)snprintf(both, sizeof both, "%s%s", last[i], chunk);
+            size_t len = strlen(both);
+            if (p[i].events != 0 && strstr(both, want) != NULL) {
+                p[i].events = 0;
+                left--;
+            }
+            (void)snprintf(last[i], 64, "%s", both + (len > 63 ? len - 63 : 0));
+        }
+    }
+    return left;
+}
+
+static void
+given_many_readers_and_a_stuck_one_when_news_come_then_all_others_hear_them(void **state)
+{
+    (void)state;
+    struct bed b;
+    static int fds[READERS];
+    static char last[READERS][64];
+    bed_start(&b, "threads: 2\nhttp: {max_streams: 5000, drain: 500ms}\n");
+    int stuck = dial(&b);
+    int tiny = 1024;
+    assert_int_equal(setsockopt(stuck, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny), 0);
+    say(stuck, "GET /api/v1/events HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < READERS; i++) {
+        fds[i] = dial(&b);
+        say(fds[i], "GET /api/v1/events?q=web HTTP/1.1\r\n" HOST "\r\n");
+    }
+    assert_int_equal(hear_all(fds, last, READERS, "retry: 3000"), 0);
+    /* enough for the stuck one to fill every buffer on its way, while the others get one event */
+    sql(&b.f, "UPDATE workload SET images = json_array(hex(zeroblob(500000))) WHERE id = 2");
+    for (int round = 0; round < 24; round++) {
+        char want[64];
+        for (int k = 0; k < 10; k++) {
+            publish(&b, 2, "db");
+        }
+        publish(&b, 1, "web");
+        (void)snprintf(want, sizeof want, "id: %lld\n", (long long)b.revision);
+        assert_int_equal(hear_all(fds, last, READERS, want), 0);
+    }
+    /* it had one send under way all the time, and missed the rest */
+    bool resynced = false;
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    while (!resynced && clock_mono_ms() < until) {
+        static char chunk[1 << 20];
+        ssize_t got = recv(stuck, chunk, sizeof chunk - 1, 0);
+        assert_true(got > 0);
+        chunk[got] = '\0';
+        resynced = strstr(chunk, "event: resync") != NULL;
+    }
+    assert_true(resynced);
+    for (int i = 0; i < READERS; i++) {
+        (void)close(fds[i]);
+    }
+    int64_t before = clock_mono_ms();
+    api_stop(b.api); /* with one stuck and many closed streams */
+    assert_in_range(clock_mono_ms() - before, 0, 3000);
+    (void)close(stuck);
+    bed_stop(&b);
+}
+
+/* ---- reload, stop, address, TLS ---- */
+
+static void given_tokens_when_reloaded_then_they_are_wanted(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "threads: 2\n");
+    assert_non_null(
+        strstr(ask(&b, "GET /api/v1/summary HTTP/1.1\r\n" HOST "\r\n", "}"), " 200 OK"));
+    const struct config *fresh = config_of(
+        &b, "access: {tokens: [{name: ci, sha256: "
+            "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b}]}\n"); /* secret */
+    api_reload(b.api, fresh);
+    config_unref(fresh);
+    const char *text = "";
+    for (int i = 0; i < 200 && strstr(text, " 401 ") == NULL; i++) { /* the message is on its way */
+        text = ask(&b, "GET /api/v1/summary HTTP/1.1\r\n" HOST "\r\n", "}");
+    }
+    assert_non_null(strstr(text, " 401 "));
+    assert_non_null(strstr(text, "www-authenticate: Bearer"));
+    for (int i = 0; i < 200; i++) {
+        text =
+            ask(&b, "GET /api/v1/summary HTTP/1.1\r\n" HOST "Authorization: Bearer secret\r\n\r\n",
+                "}");
+        assert_non_null(strstr(text, " 200 OK"));
+    }
+    assert_non_null(strstr(ask(&b, "GET /livez HTTP/1.1\r\n" HOST "\r\n", "ok\n"), " 200 OK"));
+    bed_stop(&b);
+}
+
+struct load {
+    struct bed *b;
+    atomic_bool stop;
+    atomic_uint answers;
+    atomic_uint broken;
+};
+
+static void *hammer(void *arg)
+{
+    struct load *l = arg;
+    while (!atomic_load(&l->stop)) {
+        struct sockaddr_in sin = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)l->b->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool open = fd >= 0 && connect(fd, (struct sockaddr *)&sin, sizeof sin) == 0;
+        while (open && !atomic_load(&l->stop)) {
+            char text[16384];
+            size_t n = 0;
+            say(fd, "GET /api/v1/rollouts HTTP/1.1\r\n" HOST "\r\n");
+            do {
+                ssize_t got = recv(fd, text + n, sizeof text - 1 - n, 0);
+                open = got > 0;
+                n += got > 0 ? (size_t)got : 0;
+                text[n] = '\0';
+            } while (open && strstr(text, "\"sources\":[") == NULL);
+            /* an answer that began must have ended */
+            (void)atomic_fetch_add(
+                n > 0 && strstr(text, "\"sources\":[") == NULL ? &l->broken : &l->answers, 1);
+            open = open && strstr(text, "Connection: close") == NULL;
+        }
+        (void)(fd >= 0 && close(fd));
+    }
+    return NULL;
+}
+
+static void given_load_when_stopped_then_every_answer_begun_is_whole(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct load l = {.b = &b};
+    pthread_t threads[4];
+    bed_start(&b, "threads: 2\n");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer, &l), 0);
+    }
+    while (atomic_load(&l.answers) < 200) {
+        publish(&b, 1, "web");
+        (void)poll(NULL, 0, 5);
+    }
+    int64_t before = clock_mono_ms();
+    api_stop(b.api);
+    assert_in_range(clock_mono_ms() - before, 0, 3000);
+    atomic_store(&l.stop, true);
+    for (int i = 0; i < 4; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&l.broken), 0);
+    publish(&b, 1, "web"); /* the writer goes on after us */
+    bed_stop(&b);
+}
+
+static void given_a_taken_address_when_bound_then_an_error_that_names_it(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_start(&b, "");
+    struct err err = {0};
+    struct api *second = NULL;
+    char yaml[256];
+    int n = snprintf(yaml, sizeof yaml, "listen: 127.0.0.1:%d\ndb: %s\n", b.port, b.f.path);
+    const struct config *c = NULL;
+    assert_true(config_parse("test", yaml, (size_t)n, &c, &err));
+    struct api_options opt = {.config = c, .feed = b.feed, .writer_in = b.queue};
+    assert_false(api_new(&opt, &second, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_non_null(strstr(err.text, "127.0.0.1:"));
+    config_unref(c);
+    bed_stop(&b);
+}
+
+static void write_certificate(const char *cert_path, const char *key_path)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    assert_non_null(key);
+    assert_non_null(cert);
+    (void)ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    (void)X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+    (void)X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    (void)X509_set_pubkey(cert, key);
+    X509_NAME *name = X509_get_subject_name(cert);
+    (void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
+                                     -1, -1, 0);
+    (void)X509_set_issuer_name(cert, name);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    FILE *f = fopen(cert_path, "we");
+    assert_int_equal(PEM_write_X509(f, cert), 1);
+    assert_int_equal(fclose(f), 0);
+    f = fopen(key_path, "we");
+    assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(f), 0);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static size_t collect(char *data, size_t size, size_t n, void *arg)
+{
+    return buf_add(arg, data, size * n) ? size * n : 0;
+}
+
+static void given_a_certificate_when_configured_then_https(void **state)
+{
+    (void)state;
+    struct bed b;
+    char cert[] = "/tmp/gatehouse-cert-XXXXXX";
+    char key[] = "/tmp/gatehouse-key-XXXXXX";
+    char more[256];
+    (void)close(mkstemp(cert));
+    (void)close(mkstemp(key));
+    write_certificate(cert, key);
+    (void)snprintf(more, sizeof more, "http: {tls_cert: %s, tls_key: %s, drain: 200ms}\n", cert,
+                   key);
+    bed_start(&b, more);
+    CURL *curl = curl_easy_init();
+    AUTO(buf) body = BUF_INIT(1 << 20);
+    char url[128];
+    (void)snprintf(url, sizeof url, "https://localhost:%d/api/v1/rollouts", b.port);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_CAINFO, cert);
+    (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    (void)curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
+    for (int i = 0; i < 2; i++) { /* the second after a reload of the certificate */
+        buf_clear(&body);
+        (void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+        CURLcode rc = curl_easy_perform(curl);
+        if (rc != CURLE_OK) {
+            fail_msg("%s", curl_easy_strerror(rc));
+        }
+        json_t *v = parsed(buf_str(&body)); /* unpacked by curl */
+        assert_int_equal(json_array_size(at(v, "items")), 6);
+        json_decref(v);
+        api_reload(b.api, b.config);
+    }
+    curl_easy_cleanup(curl);
+    int fd = dial(&b);
+    say(fd, "GET /livez HTTP/1.1\r\n" HOST "\r\n");
+    (void)shutdown(fd, SHUT_WR);
+    assert_null(strstr(hear(fd, "", 0), "200"));
+    (void)close(fd);
+    bed_stop(&b);
+    struct err err = {0};
+    struct api *api = NULL;
+    assert_int_equal(truncate(key, 10), 0);
+    struct fixture unused = {0};
+    (void)unused;
+    const struct config *c = NULL;
+    char yaml[512];
+    int n = snprintf(yaml, sizeof yaml, "listen: 127.0.0.1:0\nhttp: {tls_cert: %s, tls_key: %s}\n",
+                     cert, key);
+    assert_true(config_parse("test", yaml, (size_t)n, &c, &err));
+    struct feed *feed = feed_new(4);
+    struct api_options opt = {.config = c, .feed = feed};
+    assert_false(api_new(&opt, &api, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, key));
+    feed_free(feed);
+    config_unref(c);
+    (void)unlink(cert);
+    (void)unlink(key);
+}
+
+int main(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(given_a_connection_when_kept_then_requests_follow_even_pipelined),
+        cmocka_unit_test(given_an_etag_when_sent_back_then_304_and_gzip_has_its_own),
+        cmocka_unit_test(given_ceilings_when_passed_then_clear_answers),
+        cmocka_unit_test(given_a_slow_client_when_it_dribbles_then_others_are_served),
+        cmocka_unit_test(given_the_connection_cap_when_reached_then_the_rest_waits_its_turn),
+        cmocka_unit_test(given_a_redelivery_when_posted_then_the_writer_gets_a_command),
+        cmocka_unit_test(
+            given_many_readers_and_a_stuck_one_when_news_come_then_all_others_hear_them),
+        cmocka_unit_test(given_tokens_when_reloaded_then_they_are_wanted),
+        cmocka_unit_test(given_load_when_stopped_then_every_answer_begun_is_whole),
+        cmocka_unit_test(given_a_taken_address_when_bound_then_an_error_that_names_it),
+        cmocka_unit_test(given_a_certificate_when_configured_then_https),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
