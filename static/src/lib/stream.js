@@ -24,6 +24,11 @@ export class Stream {
     this.#run();
   }
 
+  // A list was read that holds everything up to this revision: no need to hear it again.
+  read(revision) {
+    if (revision > Number(this.lastId)) this.lastId = String(revision);
+  }
+
   close() {
     clearTimeout(this.timer);
     clearTimeout(this.watchdog);

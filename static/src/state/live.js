@@ -46,6 +46,7 @@ let wokenAt = -Infinity; // when the tab was last brought back
 let pollsDone = 0; // since the stream went down
 let revision = null; // everything up to it is shown
 let loading = null;
+let during = []; // events that came while a list was being read: it may be older than they are
 let serverFilter = false; // the list is too long: it was asked for with the filters
 
 async function readPages(params) {
@@ -70,6 +71,8 @@ async function readList() {
   const total = summary.value?.rollouts.total ?? list.items.length;
   replaceRollouts(list.items, { complete: list.complete && !serverFilter, total });
   revision = list.first.revision;
+  for (const { id, item } of during) if (id > revision) applyRollout(item);
+  stream.read(revision);
 }
 
 async function readSummary() {
@@ -81,6 +84,7 @@ async function readSummary() {
 // Reads everything again. Calls that come while one runs share it.
 export function reload() {
   loading ??= (async () => {
+    during = [];
     try {
       await readSummary();
       await readList();
@@ -91,13 +95,15 @@ export function reload() {
       throw e;
     } finally {
       loading = null;
+      during = [];
     }
   })();
   return loading;
 }
 
 const HANDLERS = {
-  rollout(item) {
+  rollout(item, id) {
+    if (loading) during.push({ id, item });
     const before = item.deleted ? null : findRow(item);
     applyRollout(item);
     announceChange(before, item);
@@ -117,12 +123,13 @@ const stream = new Stream({
     streamUp.value = true;
     failure.value = '';
     pollsDone = 0;
+    if (revision === null) reload().catch(() => {});
   },
   down(error) {
     streamUp.value = false;
-    if (error && error.name !== 'AbortError') failure.value = lastAnswer.value === null ? error.message : '';
+    if (error && lastAnswer.value === null) failure.value = error.message;
   },
-  event({ type, data }) {
+  event({ type, data, id }) {
     const handle = HANDLERS[type];
     if (!handle) return;
     let item;
@@ -132,14 +139,14 @@ const stream = new Stream({
       reload().catch(() => {}); // an event we cannot read may have been anything
       return;
     }
-    handle(item);
+    handle(item, Number(id));
   },
 });
 
 async function poll() {
   if (paused.value) return;
   try {
-    if (document.hidden || streamUp.value) await readSummary();
+    if (revision !== null && (document.hidden || streamUp.value)) await readSummary();
     else {
       await reload();
       pollsDone++;

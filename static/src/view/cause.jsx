@@ -20,17 +20,19 @@ function Evidence({ evidence }) {
   if (!evidence || evidence.length === 0) return null;
   return (
     <div class="scroll" role="region" aria-label="Evidence" tabIndex={0}>
-      <table class="evidence">
+      <table class="evidence" role="table">
         <caption class="sr">Evidence</caption>
-        <thead>
-          <tr><th scope="col">Object</th><th scope="col">Field</th><th scope="col">Value seen</th></tr>
+        <thead role="rowgroup">
+          <tr role="row">
+            <th role="columnheader">Object</th><th role="columnheader">Field</th><th role="columnheader">Value seen</th>
+          </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {evidence.map((e, i) => (
-            <tr key={i}>
-              <td><bdi>{clean(e.object, 400)}</bdi></td>
-              <td><bdi>{clean(e.field, 400)}</bdi></td>
-              <td class="value"><bdi>{clean(e.value, 1000)}</bdi></td>
+            <tr role="row" key={i}>
+              <td role="cell"><bdi>{clean(e.object, 400)}</bdi></td>
+              <td role="cell"><bdi>{clean(e.field, 400)}</bdi></td>
+              <td role="cell" class="value"><bdi>{clean(e.value, 1000)}</bdi></td>
             </tr>
           ))}
         </tbody>

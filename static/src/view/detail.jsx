@@ -48,7 +48,7 @@ function Facts({ r }) {
       <Fact label="Started"><Clock at={r.started_at} /></Fact>
       <Fact label="Usual time">
         <Usual usual={u} />
-        {u && <span class="muted small"> at most {seconds(u.p95)}</span>}
+        {u && <span class="muted small">95 % within {seconds(u.p95)}</span>}
       </Fact>
       {r.eta && !r.complete && <Fact label="Expected"><Eta at={r.eta} /></Fact>}
       {r.served_at && <Fact label="Served since"><Clock at={r.served_at} /></Fact>}
@@ -72,12 +72,14 @@ function Head({ d }) {
       <a class="back" href={listBack()} data-view>
         <Glyph of="back" /> Rollouts
       </a>
-      <h1 ref={h1} tabIndex={-1}>
-        <bdi>{clean(r?.name ?? d.name, 253)}</bdi>
-      </h1>
-      <p class="where">
-        <bdi>{clean(r?.namespace ?? d.namespace, 80)}</bdi> <span class="kind">{clean(r?.kind ?? d.kind, 40)}</span>
-      </p>
+      <div class="names">
+        <h1 ref={h1} tabIndex={-1}>
+          <bdi>{clean(r?.name ?? d.name, 253)}</bdi>
+        </h1>
+        <p class="where">
+          <bdi>{clean(r?.namespace ?? d.namespace, 80)}</bdi> <span class="kind">{clean(r?.kind ?? d.kind, 40)}</span>
+        </p>
+      </div>
       {r && (
         <p class="verdict">
           <State of={r.state} big />

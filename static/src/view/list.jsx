@@ -1,10 +1,10 @@
 // All rollouts, worst first, in groups. Rows stay where they are under a pointer or focus; what would move is offered.
 import { useEffect, useRef } from 'preact/hooks';
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { plural } from '../lib/format.js';
 import { loaded, moves, order, settle, touchList } from '../state/rollouts.js';
 import { isOld } from '../state/health.js';
-import { filters } from '../state/route.js';
+import { filters, route } from '../state/route.js';
 import { GROUPS } from '../state/words.js';
 import { clearFilters, Filters } from './filters.jsx';
 import { Row } from './row.jsx';
@@ -100,10 +100,12 @@ function watch(list) {
 
 // Going back lands where one left: on the row that was opened, at the same height.
 let left = null;
-function leaveList() {
+effect(() => {
+  // Runs as the address changes, while the list still stands.
+  if (route.value.view === 'list' || !document.querySelector('.list')) return;
   const at = document.activeElement;
   left = { href: at?.dataset?.row === undefined ? null : at.getAttribute('href'), y: scrollY };
-}
+});
 
 function comeBack(list) {
   if (left === null) return;
@@ -118,11 +120,7 @@ export function List() {
   const ref = useRef(null);
   useEffect(() => {
     comeBack(ref.current);
-    const unwatch = watch(ref.current);
-    return () => {
-      leaveList();
-      unwatch();
-    };
+    return watch(ref.current);
   }, []);
   const rows = order.value.slice(0, shown.value);
   const more = order.value.length - rows.length;

@@ -40,7 +40,7 @@ function Gate({ gate }) {
       <span class="mark"><svg class="icon small" viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
         <path d={open ? 'M3 14V3m10 11V3M3 6l-2 1m12-1l2 1' : 'M3 14V3m10 11V3M3 6h10M3 10.5h10'} fill="none" stroke="currentColor"
           stroke-width="1.8" stroke-dasharray={gate.status === 'absent' ? '2 1.6' : undefined} />
-      </svg> {word}</span>
+      </svg> <span class="thing">gate</span> {word}</span>
       <span class="gname" title={clean(gate.type, 317)}><bdi>{shortGate(gate)}</bdi></span>
       {!open && gate.reason && <code>{clean(gate.reason, 120)}</code>}
       <span class="when">
@@ -57,7 +57,7 @@ function Target({ target: t }) {
   const host = t.ip.includes(':') ? `[${t.ip}]` : t.ip;
   return (
     <li class="target">
-      <span class={`mark h-${level}`}><i class="dot" aria-hidden="true" /> {clean(t.state, 60)}</span>
+      <span class={`mark h-${level}`}><i class="dot" aria-hidden="true" /> <span class="thing">target</span> {clean(t.state, 60)}</span>
       <span class="gname" title={clean(t.target_group, 400)}>
         <bdi>{clean(t.name, 100) || clean(t.target_group, 200)}</bdi>{' '}
         <span class="num">{clean(host, 60)}:{t.port}</span>
@@ -100,9 +100,9 @@ function More({ pod }) {
 
 const QUIET = new Set(['serving', 'draining', 'finished', 'starting']);
 
-export function Pod({ pod, scale, usual }) {
+export function Pod({ pod, scale, usual, inFull }) {
   const [asked, setAsked] = useState(null);
-  const open = asked ?? (!QUIET.has(pod.state) || Boolean(pod.contradiction) || pod.gate_missing);
+  const open = asked ?? (inFull && (!QUIET.has(pod.state) || Boolean(pod.contradiction) || pod.gate_missing));
   const t = pod.truth;
   return (
     <div role="row" class={`pod s-${pod.state}${open ? ' open' : ''}`}>
@@ -114,7 +114,7 @@ export function Pod({ pod, scale, usual }) {
       <div role="cell" class="c-truths">
         <span class="truth-of"><span class="label">kubelet</span> <Truth value={t.kubelet} /></span>
         <span class="truth-of"><span class="label">gate</span> <Truth value={t.gate} /></span>
-        <span class="truth-of"><span class="label">lb</span> <Truth value={t.elb} /></span>
+        <span class="truth-of"><span class="label">load balancer</span> <Truth value={t.elb} /></span>
       </div>
       <div role="cell" class="c-lane"><Lane key={pod.uid} pod={pod} scale={scale} usual={usual} /></div>
       <div role="cell" class="c-psince"><Since at={pod.since} /></div>

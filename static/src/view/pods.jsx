@@ -7,6 +7,7 @@ import { State } from './icons.jsx';
 import { Pod } from './pod.jsx';
 
 const FIRST = 10; // of a group
+const IN_FULL = 3; // of a group of troubled pods: the others are likely alike
 
 function Group({ state, pods, scale, usual }) {
   const [all, setAll] = useState(false);
@@ -17,7 +18,7 @@ function Group({ state, pods, scale, usual }) {
       <div role="row" class="grouphead">
         <div role="cell" class="title"><State of={state} /> <span class="num">{pods.length}</span></div>
       </div>
-      {list.map((p) => <Pod key={p.uid || p.name} pod={p} scale={scale} usual={usual} />)}
+      {list.map((p, i) => <Pod key={p.uid || p.name} pod={p} scale={scale} usual={usual} inFull={i < IN_FULL} />)}
       {cut && (
         <div role="row" class="morerow">
           <div role="cell">
@@ -29,7 +30,6 @@ function Group({ state, pods, scale, usual }) {
   );
 }
 
-const HEADS = [['pod', 'Pod'], ['truths', 'Kubelet · gate · load balancer'], ['lane', 'Starting, then waiting at gates'], ['psince', 'For']];
 
 function Table({ label, pods, usual }) {
   const now = Math.floor(tick.value / 5000) * 5000;
@@ -45,7 +45,10 @@ function Table({ label, pods, usual }) {
     <div role="table" aria-label={label} class="podtable">
       <div role="rowgroup" class="heads">
         <div role="row" class="pod head">
-          {HEADS.map(([id, text]) => <div key={id} role="columnheader" class={`c-${id}`}>{text}</div>)}
+          <div role="columnheader" class="c-pod">Pod</div>
+          <div role="columnheader" class="c-truths"><span>Kubelet</span> <span>Gate</span> <span>Load balancer</span></div>
+          <div role="columnheader" class="c-lane">Started, then waited at its gates</div>
+          <div role="columnheader" class="c-psince">For</div>
         </div>
       </div>
       {states.map((s) => <Group key={s} state={s} pods={groups.get(s)} scale={longest || 1} usual={usual} />)}

@@ -15,14 +15,14 @@ const short = (subject) => {
 
 function Entry({ t }) {
   const state = t.what === 'rollout' || t.what === 'pod' ? t.to : null;
-  const what = t.what === 'rollout' ? 'rollout' : t.what === 'pod' ? '' : clean(t.what, 20);
   return (
     <li class={`turn w-${t.what}`}>
       <span class="at"><Clock at={t.at} /></span>
       <span class="ago muted"><Since at={t.at} /> ago</span>
+      <span class="what muted">{clean(t.what, 20)}</span>
       <span class="who">
-        {what} {t.what !== 'rollout' && <bdi>{clean(t.pod, 253)}</bdi>}{' '}
-        {t.subject && <span class="muted" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>}
+        {t.pod ? <bdi>{clean(t.pod, 253)}</bdi> : <span class="muted">the whole rollout</span>}
+        {t.subject && <span class="muted subject" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>}
       </span>
       <span class="turned">
         {t.from && <><span class="muted">{stateWord(t.from)}</span> <span aria-hidden="true">→</span><span class="sr"> to </span> </>}
