@@ -1,23 +1,332 @@
 /*
- * Findings that hang on no rollout: of a namespace and of the whole cluster.
+ * Findings that hang on no rollout: of a namespace (its label, its bindings) and of the whole
+ * cluster (the controller, our own sources). They are what the audit lists and what is wrong though
+ * nobody waits for it yet, so they are warnings where a rollout would make an error of them.
+ *
+ * Both use the sheet of a judgement without pods, so that a rule about a binding stands once.
  */
 #include "model/cause_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GATE_NAME_MAX = 63, BACKEND_GRACE = MINUTE_MS };
+
+/* ---- a judgement without a rollout ---- */
+
+struct empty {
+    struct facts facts;
+    struct rollout_prior prior;
+    struct rollout_verdict verdict;
+    struct judge judge;
+};
+
+static struct judge *open_scope(const struct facts_namespace *ns,
+                                const struct facts_cluster *cluster, const struct policy *policy,
+                                struct arena *arena)
+{
+    struct empty *e = arena_zalloc(arena, sizeof *e);
+    e->prior = (struct rollout_prior){.state = -1, .revision_hash = "", .cause = ""};
+    e->facts = (struct facts){.now = cluster->now,
+                              .policy = policy,
+                              .cluster = cluster,
+                              .ns = ns,
+                              .kind = "",
+                              .name = "",
+                              .uid = "",
+                              .binding_gate_prefixes = "",
+                              .prior = &e->prior};
+    e->verdict = (struct rollout_verdict){.revision = "", .revision_hash = ""};
+    e->judge = (struct judge){.f = &e->facts, .a = arena, .v = &e->verdict};
+    sight_open(&e->judge);
+    return &e->judge;
+}
+
+static struct list close_scope(struct judge *j)
+{
+    claims_write(j);
+    judge_findings_close(j);
+    return j->v->findings;
+}
+
+/* ---- a namespace ---- */
+
+static bool has_ip_binding(const struct facts_namespace *ns, enum kind kind)
+{
+    for (uint32_t i = 0; i < ns->bindings.n; i++) {
+        const struct facts_binding *fb = LIST_AT(struct facts_binding, ns->bindings, i);
+        if (fb->binding->meta.kind == kind && binding_is_ip(fb) &&
+            fb->binding->meta.deleted_at == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void label(struct judge *j)
+{
+    const char *verdict = namespace_injection(j->f->ns, j->f->cluster);
+    bool missing = strcmp(verdict, "missing") == 0;
+    if (!missing && strncmp(verdict, "wrong", 5) != 0 && strcmp(verdict, "annotation_only") != 0) {
+        return;
+    }
+    bool is_auto = !has_ip_binding(j->f->ns, KIND_BINDING_LBC);
+    const char *key = inject_key(is_auto);
+    const char *object = object_of(j, "Namespace", j->sight->ns);
+    const char *value = kvs_get(&j->f->ns->object->meta.labels, key);
+    struct finding *f = claim_object(
+        j, &(struct claim){
+               .code = missing ? "gates_not_used" : "gate_missing_wrong_label",
+               .object = object,
+               .severity = missing ? SEVERITY_INFO : SEVERITY_WARNING,
+               .a = key,
+               .b = arena_printf(j->a, "label %s=%s", key, value != NULL ? value : "(absent)")});
+    finding_evidence(j, f, object, arena_printf(j->a, "label %s", key), "%s",
+                     value != NULL ? value : "absent");
+}
+
+/* A warning of the controller that no success came after, with nobody waiting for it now. */
+static void failing(struct judge *j, struct view *v)
+{
+    const struct kube_event *e = event_live(j, v, v->reconcile);
+    const char *code = e != NULL ? cause_of_reconcile(j, e->message) : NULL;
+    if (code == NULL || v->fb->group->gone) {
+        return;
+    }
+    struct finding *f = claim_object(j, &(struct claim){.code = code,
+                                                        .object = v->object,
+                                                        .severity = SEVERITY_WARNING,
+                                                        .likely = true,
+                                                        .since = e->first_at,
+                                                        .view = v,
+                                                        .a = e->message,
+                                                        .b = v->fb->binding->arn});
+    f->terminal = false;
+    event_evidence(j, f, e);
+    judge_look_at(j, event_at(e) + EVENT_LIVE_MS + 1);
+}
+
+static void group_gone(struct judge *j, struct view *v)
+{
+    if (!v->fb->group->gone || v->fb->binding->meta.deleted_at != 0) {
+        return;
+    }
+    struct finding *f = claim_object(j, &(struct claim){.code = "target_group_gone",
+                                                        .object = v->object,
+                                                        .severity = SEVERITY_ERROR,
+                                                        .view = v,
+                                                        .a = "ELBv2 does not know it",
+                                                        .b = v->fb->binding->arn});
+    finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", v->fb->binding->arn), "error",
+                     "TargetGroupNotFound");
+}
+
+static bool port_exists(const struct kube_service *s, const char *want)
+{
+    char *end = NULL;
+    long long number = strtoll(want, &end, 10);
+    bool numeric = end != want && *end == '\0';
+    for (uint32_t i = 0; i < s->ports.n; i++) {
+        const struct service_port *p = LIST_AT(struct service_port, s->ports, i);
+        if (numeric ? p->port == number : strcmp(p->name, want) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void backend(struct judge *j, struct view *v)
+{
+    const struct kube_binding *b = v->fb->binding;
+    bool no_service = v->fb->service == NULL;
+    if (b->meta.deleted_at != 0 || kind_denied(j, "services") ||
+        j->sight->now - b->meta.created_at < BACKEND_GRACE ||
+        (!no_service && port_exists(v->fb->service, b->service_port))) {
+        return;
+    }
+    struct finding *f =
+        claim_object(j, &(struct claim){.code = "binding_backend_not_found",
+                                        .object = v->object,
+                                        .severity = SEVERITY_WARNING,
+                                        .view = v,
+                                        .a = no_service ? "Service" : "Service port",
+                                        .b = b->service});
+    finding_evidence(j, f, v->object, "spec.serviceRef", "%s port %s: does not exist", b->service,
+                     b->service_port);
+}
+
+static void long_name(struct judge *j, struct view *v)
+{
+    if (strlen(v->name) <= GATE_NAME_MAX || !binding_is_ip(v->fb) ||
+        strcmp(namespace_injection(j->f->ns, j->f->cluster), "enabled") != 0) {
+        return;
+    }
+    struct finding *f = claim_object(j, &(struct claim){.code = "binding_name_too_long",
+                                                        .object = v->object,
+                                                        .severity = SEVERITY_WARNING,
+                                                        .view = v,
+                                                        .a = "",
+                                                        .b = ""});
+    finding_evidence(j, f, v->object, "metadata.name", "%zu characters, a gate takes 63",
+                     strlen(v->name));
+}
+
+/* Models that cannot be deployed since the controller's own webhooks are out of reach: new bindings
+ * are not made meanwhile. */
+static void deploys(struct judge *j)
+{
+    const struct list *events = &j->f->ns->events;
+    for (uint32_t i = 0; i < events->n; i++) {
+        const struct kube_event *e = LIST_AT(struct facts_event, *events, i)->event;
+        const char *code = NULL;
+        if (strcmp(e->reason, "FailedDeployModel") == 0 &&
+            j->sight->now - event_at(e) <= EVENT_LIVE_MS) {
+            code = cause_of_webhook(j, e->message);
+        }
+        if (code == NULL) {
+            continue;
+        }
+        const char *object = object_of(j, e->object_kind, e->object_name);
+        struct finding *f =
+            claim_object(j, &(struct claim){.code = code,
+                                            .object = object,
+                                            .severity = SEVERITY_WARNING,
+                                            .likely = true,
+                                            .since = e->first_at,
+                                            .a = "aws-load-balancer-webhook-service",
+                                            .b = "kube-system"});
+        f->terminal = false;
+        event_evidence(j, f, e);
+        judge_look_at(j, event_at(e) + EVENT_LIVE_MS + 1);
+    }
+}
+
+/* ELBv2 does not answer for one group: a role of another account, mostly. */
+static void group_denied(struct judge *j, struct view *v)
+{
+    const struct facts_group *g = v->fb->group;
+    if (g->known || g->gone || strstr(g->error, "AccessDenied") == NULL) {
+        return;
+    }
+    struct finding *f = claim_object(j, &(struct claim){.code = "aws_denied",
+                                                        .object = v->object,
+                                                        .severity = SEVERITY_WARNING,
+                                                        .view = v,
+                                                        .a = g->error,
+                                                        .b = ""});
+    finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", g->arn), "our own read", "%.500s",
+                     g->error);
+}
 
 void judge_namespace(const struct facts_namespace *ns, const struct facts_cluster *cluster,
                      const struct policy *policy, struct arena *arena, struct list *ret_findings)
 {
-    (void)ns;
-    (void)cluster;
-    (void)policy;
-    (void)arena;
-    *ret_findings = (struct list){0};
+    struct judge *j = open_scope(ns, cluster, policy, arena);
+    label(j);
+    deploys(j);
+    for (uint32_t i = 0; i < j->sight->n_views; i++) {
+        struct view *v = &j->sight->views[i];
+        long_name(j, v);
+        backend(j, v);
+        group_gone(j, v);
+        group_denied(j, v);
+        failing(j, v);
+        cause_cleanup(j, v, false);
+        cause_network(j, v);
+        cause_shared(j, v, true);
+        cause_fail_open(j, v);
+    }
+    *ret_findings = close_scope(j);
+}
+
+/* ---- the cluster ---- */
+
+static bool state_is(const char *state, const char *a, const char *b)
+{
+    return strcmp(state, a) == 0 || strcmp(state, b) == 0;
+}
+
+static void kubernetes(struct judge *j)
+{
+    const struct facts_cluster *c = j->f->cluster;
+    char text[CLOCK_TEXT_SIZE];
+    bool down = state_is(c->kube_state, "unreachable", "failing");
+    if (c->kube_stale || state_is(c->kube_state, "unreachable", "denied")) {
+        const char *code = down                                   ? "kubernetes_unreachable"
+                           : strcmp(c->kube_state, "denied") == 0 ? "kubernetes_denied"
+                                                                  : "data_stale";
+        struct finding *f = claim_object(j, &(struct claim){.code = code,
+                                                            .object = "Source/kubernetes",
+                                                            .severity = SEVERITY_WARNING,
+                                                            .since = c->kube_ok_at,
+                                                            .a = c->kube_message,
+                                                            .b = c->kube_state});
+        finding_evidence(j, f, "Source/kubernetes", "last sign of life", "%s, state %s: %.300s",
+                         clock_format(c->kube_ok_at, text), c->kube_state, c->kube_message);
+    }
+    if (c->denied_kinds[0] != '\0') {
+        struct finding *f = claim_object(j, &(struct claim){.code = "kubernetes_denied",
+                                                            .object = "Source/kubernetes",
+                                                            .severity = SEVERITY_WARNING,
+                                                            .a = c->denied_kinds,
+                                                            .b = "kinds"});
+        finding_evidence(j, f, "Source/kubernetes", "may not list", "%s", c->denied_kinds);
+    }
+}
+
+/* Without credentials Kubernetes alone answers: that is a choice, not a fault. */
+static void aws(struct judge *j)
+{
+    const struct facts_cluster *c = j->f->cluster;
+    const char *code = NULL;
+    if (strcmp(c->aws_state, "denied") == 0) {
+        code = "aws_denied";
+    } else if (strcmp(c->aws_state, "throttled") == 0) {
+        code = "aws_throttled";
+    } else if (state_is(c->aws_state, "unreachable", "failing")) {
+        code = "aws_unreachable";
+    }
+    if (code == NULL) {
+        return;
+    }
+    struct finding *f = claim_object(
+        j, &(struct claim){.code = code,
+                           .object = "Source/aws",
+                           .severity = strcmp(code, "aws_throttled") == 0 ? SEVERITY_INFO
+                                                                          : SEVERITY_WARNING,
+                           .a = c->aws_message,
+                           .b = c->aws_state});
+    finding_evidence(j, f, "Source/aws", "state", "%s: %.500s", c->aws_state, c->aws_message);
+}
+
+static void controller(struct judge *j)
+{
+    const struct kube_lease *l = cause_lease_stale(j);
+    char text[CLOCK_TEXT_SIZE];
+    if (l == NULL) {
+        return;
+    }
+    bool waited_for = j->f->cluster->waiting_pods > 0;
+    struct finding *f =
+        claim_object(j, &(struct claim){.code = "controller_stalled",
+                                        .object = "Controller/aws-load-balancer-controller",
+                                        .severity = waited_for ? SEVERITY_ERROR : SEVERITY_WARNING,
+                                        .since = l->renew_at,
+                                        .a = l->meta.namespace,
+                                        .b = "its lease is no longer renewed"});
+    finding_evidence(j, f, arena_printf(j->a, "Lease/%s", l->meta.name), "spec.renewTime", "%s",
+                     clock_format(l->renew_at, text));
+    finding_evidence(j, f, "Cluster", "pods waiting at a gate", "%lld",
+                     (long long)j->f->cluster->waiting_pods);
 }
 
 void judge_cluster(const struct facts_cluster *cluster, const struct policy *policy,
                    struct arena *arena, struct list *ret_findings)
 {
-    (void)cluster;
-    (void)policy;
-    (void)arena;
-    *ret_findings = (struct list){0};
+    static const struct facts_namespace none = {.name = ""};
+    struct judge *j = open_scope(&none, cluster, policy, arena);
+    kubernetes(j);
+    aws(j);
+    controller(j);
+    *ret_findings = close_scope(j);
 }

@@ -154,6 +154,8 @@ struct facts_cluster {
     /* Endpoints of the injecting webhook's Service over time, for gate_missing_injection_failed. */
     struct list
         injector_down; /* struct facts_span: spans in which the injector had no ready endpoint */
+    /* The namespaces that hold an injecting webhook's Service, for webhook_no_endpoints. */
+    struct list controller_namespaces; /* struct kube_namespace */
 };
 struct facts_span {
     int64_t from;

@@ -1,0 +1,234 @@
+/*
+ * Not at the gate yet: pods whose containers are not ready. One finding a workload and cause. What
+ * a pod does while it starts is a normal wait, so severity follows its pace; an image that cannot
+ * be pulled and a container that crashes again are not.
+ *
+ * The pods that could not even be made are cause_creation.c's.
+ */
+#include "model/cause_in.h"
+
+#include <string.h>
+
+enum {
+    CRASHES = 3,                 /* restarts that make a loop beyond doubt */
+    CRASH_FRESH = 10 * MINUTE_MS /* kubelet's longest back-off is 5 min */
+};
+
+static struct finding *claim_start(struct judge *j, struct pod_sheet *p, const char *code,
+                                   enum severity severity, const char *a, const char *b)
+{
+    enum severity pace = severity_of_pace(p);
+    return claim_pod(j, p,
+                     &(struct claim){.code = code,
+                                     .object = j->sight->workload,
+                                     .severity = severity > pace ? severity : pace,
+                                     .since = p->starting_since,
+                                     .a = a,
+                                     .b = b});
+}
+
+static const char *pod_object(struct judge *j, const struct pod_sheet *p)
+{
+    return object_of(j, "Pod", p->fp->pod->meta.name);
+}
+
+/* ---- unschedulable ---- */
+
+static bool unschedulable(struct judge *j, struct pod_sheet *p)
+{
+    const struct condition *c = condition_get(&p->fp->pod->conditions, "PodScheduled");
+    if (c == NULL || strcmp(c->status, "False") != 0 ||
+        (strcmp(c->reason, "Unschedulable") != 0 && strcmp(c->reason, "SchedulingGated") != 0)) {
+        return false;
+    }
+    struct finding *f = claim_start(j, p, "unschedulable", SEVERITY_INFO, c->message, "");
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, pod_object(j, p), "condition PodScheduled", "%s %s: %.600s",
+                         c->status, c->reason, c->message);
+    }
+    return true;
+}
+
+/* ---- containers ---- */
+
+static bool reason_in(const char *reason, const char *const *list)
+{
+    for (; *list != NULL; list++) {
+        if (strcmp(reason, *list) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool image_pull(struct judge *j, struct pod_sheet *p, const struct container_status *c)
+{
+    static const char *const reasons[] = {"ErrImagePull",
+                                          "ImagePullBackOff",
+                                          "InvalidImageName",
+                                          "ErrImageNeverPull",
+                                          "RegistryUnavailable",
+                                          "ImageInspectError",
+                                          "SignatureValidationFailed",
+                                          NULL};
+    if (!reason_in(c->waiting_reason, reasons)) {
+        return false;
+    }
+    bool invalid = strcmp(c->waiting_reason, "InvalidImageName") == 0;
+    struct finding *f = claim_start(j, p, "image_pull", invalid ? SEVERITY_ERROR : SEVERITY_WARNING,
+                                    c->image, c->name);
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, pod_object(j, p),
+                         arena_printf(j->a, "container %s waiting", c->name), "%s: %.500s",
+                         c->waiting_reason, c->waiting_message);
+        finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "container %s image", c->name),
+                         "%s", c->image);
+    }
+    return true;
+}
+
+/* In its back-off, or between two crashes of a row. */
+static bool crash_loop(struct judge *j, struct pod_sheet *p, const struct container_status *c)
+{
+    bool backs_off = strcmp(c->waiting_reason, "CrashLoopBackOff") == 0;
+    bool again = c->ready != 1 && c->restarts >= 2 && c->last_finished_at != 0 &&
+                 j->sight->now - c->last_finished_at < CRASH_FRESH;
+    if (!backs_off && !again) {
+        return false;
+    }
+    const char *end = c->last_reason[0] != '\0' ? c->last_reason : "ended";
+    struct finding *f =
+        claim_start(j, p, "crash_loop", c->restarts >= CRASHES ? SEVERITY_ERROR : SEVERITY_WARNING,
+                    c->name, end);
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, pod_object(j, p),
+                         arena_printf(j->a, "container %s restarts", c->name),
+                         "%lld, last exit code %lld, %s", (long long)c->restarts,
+                         (long long)c->last_exit_code, end);
+    }
+    return true;
+}
+
+static bool container_trouble(struct judge *j, struct pod_sheet *p, const struct list *statuses)
+{
+    for (uint32_t i = 0; i < statuses->n; i++) {
+        const struct container_status *c = LIST_AT(struct container_status, *statuses, i);
+        if (image_pull(j, p, c) || crash_loop(j, p, c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- init containers ---- */
+
+/* Side-cars run on beside the app: the condition tells when the pod is past its init containers. */
+static bool init_running(struct judge *j, struct pod_sheet *p)
+{
+    const struct kube_pod *pod = p->fp->pod;
+    const struct condition *done = condition_get(&pod->conditions, "Initialized");
+    if (done != NULL && strcmp(done->status, "False") != 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < pod->init_statuses.n; i++) {
+        const struct container_status *c = LIST_AT(struct container_status, pod->init_statuses, i);
+        bool finished = c->is_terminated == 1 && c->exit_code == 0;
+        if (finished || (c->is_running != 1 && c->is_waiting != 1 && c->is_terminated != 1) ||
+            (done == NULL && c->started == 1)) {
+            continue;
+        }
+        struct finding *f = claim_start(j, p, "init_running", SEVERITY_INFO, c->name, "");
+        if (wants_evidence(f)) {
+            finding_evidence(j, f, pod_object(j, p),
+                             arena_printf(j->a, "init container %s", c->name), "%s%s%s",
+                             c->is_running == 1   ? "running"
+                             : c->is_waiting == 1 ? "waiting"
+                                                  : "ended",
+                             c->waiting_reason[0] != '\0' ? ": " : "", c->waiting_reason);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* ---- probes ---- */
+
+/* All containers run, and this one is not ready: NULL when some container does not run. */
+static const struct container_status *not_ready(const struct kube_pod *pod)
+{
+    const struct container_status *found = NULL;
+    for (uint32_t i = 0; i < pod->statuses.n; i++) {
+        const struct container_status *c = LIST_AT(struct container_status, pod->statuses, i);
+        if (c->is_running != 1) {
+            return NULL;
+        }
+        if (found == NULL && c->ready != 1) {
+            found = c;
+        }
+    }
+    return found;
+}
+
+static const struct container_spec *spec_of(const struct kube_pod *pod, const char *name)
+{
+    for (uint32_t i = 0; i < pod->containers.n; i++) {
+        const struct container_spec *c = LIST_AT(struct container_spec, pod->containers, i);
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* A container that runs and is not ready without a word from its probe is inference, worth telling
+ * only once it takes long. */
+static bool probe_failing(struct judge *j, struct pod_sheet *p)
+{
+    const struct kube_pod *pod = p->fp->pod;
+    const struct container_status *c = not_ready(pod);
+    if (c == NULL) {
+        return false;
+    }
+    const struct kube_event *e = event_about(j, "Pod", pod->meta.name, "Unhealthy", NULL);
+    bool since_start = e != NULL && event_at(e) + SECOND_MS >= p->starting_since;
+    if (!since_start && c->started != 0 && p->pace == PACE_ON_TIME) {
+        return false;
+    }
+    const struct container_spec *spec = spec_of(pod, c->name);
+    struct finding *f =
+        claim_start(j, p, "probe_failing", SEVERITY_INFO, c->name, since_start ? e->message : "");
+    if (!since_start && c->started != 0 && f->pods == 1) {
+        f->confidence = CONFIDENCE_LIKELY;
+    }
+    if (!wants_evidence(f)) {
+        return true;
+    }
+    finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "container %s", c->name), "%s",
+                     c->started == 0 ? "runs, its startup probe has not passed"
+                                     : "runs, not ready");
+    if (since_start) {
+        event_evidence(j, f, e);
+    }
+    if (spec != NULL && spec->has_readiness == 1) {
+        finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "readiness probe %s", c->name),
+                         "%s port %s, every %lld s", spec->probe_path, spec->probe_port,
+                         (long long)spec->probe_period);
+    }
+    return true;
+}
+
+/* ---- all together ---- */
+
+void causes_start(struct judge *j)
+{
+    for (uint32_t i = 0; i < j->n_pods; i++) {
+        struct pod_sheet *p = &j->pods[i];
+        if (p->v->state != POD_STARTING || !is_live(p) || p->containers_ready) {
+            continue;
+        }
+        const struct kube_pod *pod = p->fp->pod;
+        (void)(unschedulable(j, p) || container_trouble(j, p, &pod->init_statuses) ||
+               container_trouble(j, p, &pod->statuses) || init_running(j, p) ||
+               probe_failing(j, p));
+    }
+}

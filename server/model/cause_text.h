@@ -1,0 +1,17 @@
+/* Inside the causes: one row of words a code (cause_texts.c), filled in by cause_write.c. */
+#ifndef GATEHOUSE_MODEL_CAUSE_TEXT_H
+#define GATEHOUSE_MODEL_CAUSE_TEXT_H
+
+enum { TEXT_COMMANDS = 4 };
+
+struct cause_text {
+    const char *code;
+    const char *message;
+    const char *action;
+    const char *commands[TEXT_COMMANDS];
+};
+
+/* NULL when there is no such code. */
+const struct cause_text *cause_text_of(const char *code);
+
+#endif

@@ -1,0 +1,447 @@
+/*
+ * The words of each cause, for somebody woken at night: what, since when and why; what to do; the
+ * commands with real names. One row a code, in catalogue order. cause_write.c fills them in:
+ *
+ *   {pods} {Pods}   "pod web-1", "3 pods"; {s} {is} {has} {it} agree with it
+ *   {since}         "since 10:24:40 UTC"
+ *   {workload}      "Deployment web"; {target} "deployment/web" for kubectl
+ *   {ns} {pod} {node} {binding} {service} {port} {group} {arn} {region} {usual}
+ *   {cns}           the controller's namespace; "" behind Auto Mode, which has no pods to look at
+ *   {a} {b}         the rule's own words; {:a} is ": a", {(b)} is " (b)", nothing when empty
+ *   [...]           only where pods are held;  <...> only where none is
+ *
+ * A command with an empty word in it is left out.
+ */
+#include "model/cause_text.h"
+
+#include <string.h>
+
+#define DESCRIBE_POD     "kubectl -n {ns} describe pod {pod}"
+#define DESCRIBE_BINDING "kubectl -n {ns} describe targetgroupbinding {binding}"
+#define HEALTH           "aws elbv2 describe-target-health --region {region} --target-group-arn {arn}"
+#define GROUP            "aws elbv2 describe-target-groups --region {region} --target-group-arns {arn}"
+#define CONTROLLER_LOGS  "kubectl -n {cns} logs deployment/aws-load-balancer-controller --since=15m"
+#define CONTROLLER_PODS                                                                            \
+    "kubectl -n {cns} get pods -l app.kubernetes.io/name=aws-load-balancer-controller -o wide"
+#define RESTART_CONTROLLER                                                                         \
+    "kubectl -n {cns} rollout restart deployment/aws-load-balancer-controller"
+#define RESTART    "kubectl -n {ns} rollout restart {target}"
+#define DELETE_POD "kubectl -n {ns} delete pod {pod}"
+#define WEBHOOKS   "kubectl get mutatingwebhookconfigurations -o wide"
+#define LABEL      "kubectl get namespace {ns} --show-labels"
+
+static const struct cause_text texts[] = {
+    {"unschedulable",
+     "No node takes {pods} of {workload}, {since}{:a}",
+     "Make room, or change what the pod asks for: requests, node selector, affinity, taints. With "
+     "a node autoscaler, see why it adds no node.",
+     {DESCRIBE_POD, "kubectl get nodes"}},
+    {"image_pull",
+     "The image {a} of container {b} cannot be pulled: {pods} of {workload} wait{s} "
+     "{since}.",
+     "Check the image name and tag, that the registry has it, and the pull secret.",
+     {DESCRIBE_POD}},
+    {"crash_loop",
+     "Container {a} crashes again and again (last: {b}): {pods} of {workload} "
+     "{has} not been ready {since}.",
+     "Read the last words of the container and its exit code.",
+     {"kubectl -n {ns} logs {pod} -c {a} --previous", DESCRIBE_POD}},
+    {"init_running",
+     "{Pods} of {workload} still run{s} init container {a}, {since}.",
+     "Wait while this is usual; past that, read what the init container waits for.",
+     {"kubectl -n {ns} logs {pod} -c {a}", DESCRIBE_POD}},
+    {"probe_failing",
+     "Container {a} runs, but its probe does not pass: {pods} of {workload} "
+     "{is} not ready {since}.{ b}",
+     "Wait while the app starts; past that, compare the probe with what the app answers.",
+     {"kubectl -n {ns} logs {pod} -c {a}", DESCRIBE_POD}},
+    {"pod_creation_refused",
+     "Kubernetes refuses to make pods of {workload}, {since}{:a}",
+     "Remove what refuses them: the message names the quota or the admission webhook.",
+     {"kubectl -n {ns} describe {target}", "kubectl -n {ns} get resourcequota"}},
+    {"binding_name_too_long",
+     "The binding {binding} has a name of more than 63 characters, which no readiness gate can "
+     "bear: every pod that its Service selects is refused at creation.",
+     "Make the binding anew under a shorter name (names cannot be changed), then the pods come.",
+     {DESCRIBE_BINDING, "kubectl -n {ns} get targetgroupbinding {binding} -o yaml"}},
+    {"webhook_no_endpoints",
+     "The controller's webhook has no endpoint behind Service {b}/{a}, so what the webhook must "
+     "see "
+     "is refused, {since}.",
+     "Start the controller. Where its own pods are refused by its webhook, take the injection "
+     "label "
+     "off its namespace first.",
+     {CONTROLLER_PODS, "kubectl -n {b} get endpointslices -l kubernetes.io/service-name={a}",
+      "kubectl label namespace {b} elbv2.k8s.aws/pod-readiness-gate-inject-"}},
+    {"webhook_unreachable",
+     "The API server cannot reach the controller's webhook, {since}, so what the webhook must see "
+     "is refused.",
+     "Open the webhook's port (9443) from the control plane to the controller's pods, and see that "
+     "they run.",
+     {CONTROLLER_PODS, WEBHOOKS}},
+    {"webhook_service_missing",
+     "The controller's webhook is configured, but its Service {b}/{a} does not exist: what the "
+     "webhook must see is refused, {since}.",
+     "Install the controller whole, or remove its webhook configuration.",
+     {"kubectl -n {b} get service {a}", WEBHOOKS}},
+    {"webhook_certificate_untrusted",
+     "The API server does not trust the certificate of the controller's webhook, {since}, so what "
+     "the webhook must see is refused.",
+     "Restart the controller so that it serves the certificate the configuration trusts; keep its "
+     "TLS secret over upgrades.",
+     {RESTART_CONTROLLER, WEBHOOKS}},
+    {"gates_not_used",
+     "Namespace {ns} has no label {a}, so its pods get no readiness gate[: {pods} of {workload} "
+     "{has} none for binding {binding}]. Rollouts there do not wait for the load balancer.",
+     "Label the namespace, then restart the workload: gates are set when a pod is made.",
+     {"kubectl label namespace {ns} {a}=enabled", RESTART}},
+    {"gate_missing_wrong_label",
+     "Namespace {ns} was meant to have readiness gates, but its {b} does not ask for them[: {pods} "
+     "of {workload} {has} no gate]. What counts is the namespace label {a}=enabled.",
+     "Set the label exactly so, then restart the workload.",
+     {"kubectl label --overwrite namespace {ns} {a}=enabled", RESTART, LABEL}},
+    {"gate_missing_pod_predates_binding",
+     "{Pods} of {workload} {has} no gate for binding {binding}, being older than {a} ({b}): gates "
+     "are set only when a pod is made.",
+     "Restart the workload. To avoid it, make Service, Ingress and label before the pods.",
+     {RESTART, DESCRIBE_BINDING}},
+    {"gate_missing_target_type",
+     "Binding {binding} has targets of type instance, for which there are no readiness gates: "
+     "{pods} of {workload} {has} none.",
+     "Use targets of type ip where rollouts should wait for the load balancer.",
+     {DESCRIBE_BINDING}},
+    {"gate_missing_opted_out",
+     "The {a} of the controller's webhook excludes {pods} of {workload}, so {it} {has} no gate for "
+     "binding {binding}. It asks for: {b}.",
+     "If the pods should have gates, give them what the selector asks for and restart the "
+     "workload.",
+     {"kubectl -n {ns} get pod {pod} --show-labels", WEBHOOKS, RESTART}},
+    {"gate_missing_selector_moved",
+     "Service {service} was moved to a revision whose {pods} {has} no gate for binding {binding}: "
+     "the gate is set when a pod is made, and the Service was elsewhere then.",
+     "Use ping-pong Services or the target group verification of Argo Rollouts.",
+     {"kubectl -n {ns} get service {service} -o yaml", HEALTH}},
+    {"gate_missing_injection_failed",
+     "{Pods} of {workload} {has} no gate for binding {binding}: the controller's webhook was down "
+     "when {it} {was} made, and its failure policy is Ignore.",
+     "Once the controller runs, restart the workload.",
+     {CONTROLLER_PODS, RESTART}},
+    {"gate_missing",
+     "{Pods} of {workload} {has} no gate for binding {binding}, and none of the known reasons "
+     "holds: label, selectors, age of binding and Service, state of the webhook.",
+     "Restart the workload and see whether the new pods have the gate; if not, read the "
+     "controller's log.",
+     {RESTART, CONTROLLER_LOGS, LABEL}},
+    {"gate_legacy_type",
+     "{Pods} of {workload} wait{s} for {a}, a gate of the ALB Ingress Controller v1, which nobody "
+     "opens here any more.",
+     "Take the old gate out of the pod template if it stands there, label the namespace for the "
+     "new controller, and restart the workload.",
+     {"kubectl label namespace {ns} elbv2.k8s.aws/pod-readiness-gate-inject=enabled", RESTART}},
+    {"gate_binding_gone",
+     "{Pods} of {workload} wait{s} {since} for a binding {a} that does not exist: the gate can "
+     "never open.",
+     "Delete the pod: its successor gets the gates of today's bindings.",
+     {DELETE_POD, "kubectl -n {ns} get targetgroupbindings"}},
+    {"gate_in_pod_template",
+     "The pod template of {workload} names the gate of binding {a} by hand, and that binding does "
+     "not take these pods: {pods} can never be ready.",
+     "Remove readinessGates from the template: the controller sets them.",
+     {"kubectl -n {ns} edit {target}"}},
+    {"gate_service_does_not_select_pod",
+     "The Service of binding {a} does not select {pods} of {workload} any more: {its} gate stays "
+     "as it is for ever.",
+     "Delete the pod, or give Service and pods matching labels again; in a rollout, move the "
+     "Service after the new pods are ready.",
+     {DELETE_POD, "kubectl -n {ns} get service {service} -o yaml",
+      "kubectl -n {ns} get pod {pod} --show-labels"}},
+    {"other_gate_closed",
+     "{Pods} of {workload} wait{s} {since} for gate {a} of another "
+     "controller{:b}.",
+     "Ask the controller that owns the gate.",
+     {DESCRIBE_POD}},
+    {"gate_owner_unknown",
+     "{Pods} of {workload} wait{s} {since} for gate {a}, whose owner is not "
+     "known here{:b}.",
+     "Find who sets this condition, by the domain in its name.",
+     {DESCRIBE_POD}},
+    {"controller_not_acting",
+     "The load balancer controller does not act on {pods} of {workload} {since}: containers are "
+     "ready, the address is published, and no condition of binding {binding} is there.{ a}",
+     "Read the controller's log for this binding; restarting it clears a long back-off.",
+     {CONTROLLER_LOGS, RESTART_CONTROLLER, DESCRIBE_BINDING}},
+    {"controller_lagging",
+     "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
+     "opened the gate of binding {binding}.{ a}",
+     "See whether the controller is throttled or short of workers; restarting it helps at once.",
+     {CONTROLLER_LOGS, HEALTH, RESTART_CONTROLLER}},
+    {"controller_checkpoint_stale",
+     "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller skips "
+     "binding {binding}: it thinks nothing has changed since its checkpoint.",
+     "Touch the binding to wake it; upgrade the controller to v3.4.0 or later.",
+     {"kubectl -n {ns} annotate --overwrite targetgroupbinding {binding} "
+      "elbv2.k8s.aws/checkpoint=",
+      CONTROLLER_LOGS}},
+    {"controller_throttled",
+     "AWS throttles the load balancer controller: {pods} of {workload} wait{s} {since} though "
+     "nothing else is wrong with binding {binding}.",
+     "Lower the controller's rate (--aws-api-throttle), use fewer bindings an account and region, "
+     "or ask AWS for a higher limit.",
+     {CONTROLLER_LOGS, DESCRIBE_BINDING}},
+    {"controller_cannot_patch_pods",
+     "The controller cannot write the status of pods: the targets are registered, yet {pods} of "
+     "{workload} {has} no condition for binding {binding} {since}.",
+     "Give the controller's ClusterRole the verbs patch and update on pods/status.",
+     {"kubectl auth can-i patch pods --subresource=status -n {ns} "
+      "--as=system:serviceaccount:{cns}:aws-load-balancer-controller",
+      CONTROLLER_LOGS}},
+    {"controller_stalled",
+     "The load balancer controller has stopped, {since}: {b}.[ {Pods} of {workload} wait{s} for "
+     "it.]",
+     "See whether its pods run, and restart it.",
+     {"kubectl -n {a} get pods -l app.kubernetes.io/name=aws-load-balancer-controller -o wide",
+      "kubectl -n {a} logs deployment/aws-load-balancer-controller --since=15m",
+      "kubectl -n {a} rollout restart deployment/aws-load-balancer-controller"}},
+    {"endpoints_stale",
+     "{Pods} of {workload} {is} ready but for the gate, and {its} address is in no EndpointSlice "
+     "of "
+     "Service {service} {since}, so it cannot be registered.",
+     "See whether the endpoint slice controller works, and that the Service selects the pod.",
+     {"kubectl -n {ns} get endpointslices -l kubernetes.io/service-name={service} -o wide",
+      "kubectl -n {ns} get pod {pod} -o wide --show-labels"}},
+    {"register_denied",
+     "AWS denies the controller RegisterTargets on the group of binding {binding}[: {pods} of "
+     "{workload} wait{s} {since} and cannot be registered].",
+     "Allow elasticloadbalancing:RegisterTargets on the target group in the controller's IAM "
+     "policy.",
+     {DESCRIBE_BINDING, GROUP, CONTROLLER_LOGS}},
+    {"deregister_denied",
+     "AWS denies the controller DeregisterTargets on the group of binding {binding}, which it does "
+     "first, so nothing new is registered either[: {pods} of {workload} wait{s} {since}].",
+     "Allow elasticloadbalancing:DeregisterTargets on the target group in the controller's IAM "
+     "policy.",
+     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+    {"describe_denied",
+     "AWS denies the controller DescribeTargetHealth for binding {binding}: its gates stay as they "
+     "are[, and {pods} of {workload} wait{s} {since}].",
+     "Allow elasticloadbalancing:DescribeTargetHealth (on resource *) in the controller's IAM "
+     "policy.",
+     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+    {"binding_cleanup_failing",
+     "Binding {binding} is being deleted {since} and cannot be cleaned up{:a}[ {Pods} of "
+     "{workload} "
+     "cannot be ready meanwhile.]",
+     "Give the controller the permission that the message names; as a last resort remove the "
+     "finalizer, and the targets by hand.",
+     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+    {"register_quota_exceeded",
+     "The target group of binding {binding} takes no more targets[: {pods} of {workload} wait{s} "
+     "{since}].",
+     "Raise the quota (targets per target group or load balancer), or the controller's "
+     "--max-targets-per-target-group, or spread the pods over more groups.",
+     {DESCRIBE_BINDING, "aws service-quotas list-service-quotas --region {region} --service-code "
+                        "elasticloadbalancing"}},
+    {"register_address_family",
+     "The controller registers addresses of the wrong family in the group of binding {binding}"
+     "[: {pods} of {workload} wait{s} {since}].",
+     "Upgrade the controller to v3.4.1 or later, or use one address family in the Service.",
+     {"kubectl -n {ns} get service {service} -o yaml", GROUP}},
+    {"target_group_gone",
+     "The target group of binding {binding} does not exist any more[: {pods} of {workload} cannot "
+     "be served, {since}].",
+     "Make the target group again, or delete the binding (the controller makes a new one for an "
+     "Ingress or Service).",
+     {GROUP, DESCRIBE_BINDING}},
+    {"security_group_ambiguous",
+     "A network interface of the pods has more than one security group with the cluster's tag, so "
+     "the controller cannot write the rules for binding {binding}, {since}.[ {Pods} of {workload} "
+     "{is} out of the load balancer's reach.]",
+     "Leave the tag kubernetes.io/cluster/NAME on exactly one of the security groups.",
+     {DESCRIBE_BINDING, "aws ec2 describe-security-groups --region {region} --filters "
+                        "Name=tag-key,Values='kubernetes.io/cluster/*'"}},
+    {"network_reconcile_failed",
+     "The controller cannot write the security group rules for binding {binding}, {since}.[ {Pods} "
+     "of {workload} {is} out of the load balancer's reach.]",
+     "Read the message, and see that the load balancer may reach the pods on the check port.",
+     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+    {"register_failed",
+     "The controller cannot register targets for binding {binding}{:a}[ {Pods} of {workload} "
+     "wait{s} {since}.]",
+     "Read the message.",
+     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+    {"registration_in_progress",
+     "{Pods} of {workload} {is} being registered with the load balancer {since}.{ usual}",
+     "Wait. Past the usual time look at the load balancer's state, its zones and subnets.",
+     {HEALTH, DESCRIBE_POD}},
+    {"initial_health_checks",
+     "The load balancer makes its first health checks on {pods} of {workload} {since}.{ usual}",
+     "Wait. Past the usual time see whether the app listens on the check port.",
+     {HEALTH, DESCRIBE_POD}},
+    {"health_check_code_mismatch",
+     "The health check of binding {binding} gets another HTTP code than it expects from {pods} of "
+     "{workload}, {since}{:b}",
+     "Compare the check's path, port and expected codes with what the app answers.",
+     {HEALTH, GROUP, "kubectl -n {ns} logs {pod} --since=5m"}},
+    {"health_check_timeout",
+     "The health check of binding {binding} gets no answer in time from {pods} of {workload}, "
+     "{since}.",
+     "See whether the security groups let the load balancer reach the pod on the check port, and "
+     "whether the app is slow.",
+     {HEALTH, GROUP, DESCRIBE_POD}},
+    {"health_check_failed",
+     "The health check of binding {binding} fails on {pods} of {workload}, {since}{:b}",
+     "See whether the app listens on the check port and speaks the check's protocol, and whether "
+     "the connection is refused.",
+     {HEALTH, GROUP, "kubectl -n {ns} logs {pod} --since=5m"}},
+    {"health_check_internal_error",
+     "The load balancer cannot tell the health of {pods} of {workload} because of an error of its "
+     "own, {since}{:b}",
+     "Wait a little; if it lasts, ask AWS.",
+     {HEALTH}},
+    {"app_needs_own_endpoints",
+     "All pods of {workload} wait for one another, it seems: none is ready, and Service {a}, by "
+     "which they find their peers, hides them until they are.",
+     "Set publishNotReadyAddresses: true on the Service that peers use.",
+     {"kubectl -n {ns} patch service {a} -p '{\"spec\":{\"publishNotReadyAddresses\":true}}'",
+      "kubectl -n {ns} logs {pod}"}},
+    {"target_group_not_in_use",
+     "No listener or rule of a load balancer forwards to the target group of binding {binding}: "
+     "{pods} of {workload} cannot become healthy.",
+     "Attach the group to a listener or rule.",
+     {GROUP, HEALTH}},
+    {"target_zone_not_enabled",
+     "The load balancer is not enabled in zone {a}, where {pods} of {workload} run{s}: {it} cannot "
+     "become healthy there.",
+     "Add a subnet of that zone to the load balancer, or keep the pods out of the zone.",
+     {HEALTH, "kubectl get node {node} --show-labels"}},
+    {"target_ip_unusable",
+     "The address of {pods} of {workload} is in use by a load balancer and cannot be a target, "
+     "{since}.",
+     "Delete the pod so that its successor gets another address.",
+     {DELETE_POD, HEALTH}},
+    {"target_invalid_state",
+     "ELBv2 calls the instance behind {pods} of {workload} stopped or terminated, {since}.",
+     "See what became of the node.",
+     {HEALTH, "kubectl get node {node}"}},
+    {"target_not_registered",
+     "ELBv2 does not know {pods} of {workload} as a target of binding {binding} (it says: {a}), "
+     "{since}, though the controller registers it.",
+     "See who deregisters it, and whether another cluster or tool works on the same group.",
+     {HEALTH, CONTROLLER_LOGS, DESCRIBE_BINDING}},
+    {"health_checks_disabled",
+     "Health checks are disabled for the group of binding {binding}: the gate of {pods} of "
+     "{workload} never opens.",
+     "Enable health checks on the target group.",
+     {GROUP}},
+    {"binding_backend_not_found",
+     "The {a} that binding {binding} names does not exist: the controller takes its targets out "
+     "and opens every gate[, so {pods} of {workload} {is} called ready and {is} not served].",
+     "Make Service {b} with that port again, or correct the Ingress or binding.",
+     {"kubectl -n {ns} get service {b} -o yaml", DESCRIBE_BINDING}},
+    {"binding_deleted",
+     "The binding of {pods} of {workload} was deleted{(a)}: {its} gate stays open and says "
+     "nothing.",
+     "If the load balancer should still serve them, edit {b} so that the controller makes the "
+     "binding again, then restart the workload.",
+     {"kubectl -n {ns} get targetgroupbindings", "kubectl -n {ns} describe {b}"}},
+    {"target_unhealthy_after_open",
+     "{Pods} of {workload} {is} called ready, but {its} target of binding {binding} is not healthy "
+     "since ELBv2 saw it last ({a}), {since}. Nothing in Kubernetes shows it.",
+     "Treat the reason that ELBv2 gives; the controller does not close the gate by itself.",
+     {HEALTH, "kubectl -n {ns} logs {pod} --since=5m", DELETE_POD}},
+    {"target_deregistered_while_serving",
+     "{Pods} of {workload} {is} called ready, but ELBv2 has no target for {it} in the group of "
+     "binding {binding} ({a}), {since}. Nothing in Kubernetes shows it.",
+     "Find who deregistered it; touching the binding lets the controller register it again.",
+     {HEALTH,
+      "kubectl -n {ns} annotate --overwrite targetgroupbinding {binding} "
+      "elbv2.k8s.aws/checkpoint=",
+      DESCRIBE_BINDING}},
+    {"target_group_shared",
+     "The target group of binding {binding} has more than one owner: {a}. Owners take each other's "
+     "targets out.",
+     "Leave it to one owner, or set spec.multiClusterTargetGroup on all of its bindings.",
+     {"kubectl get targetgroupbindings -A", HEALTH}},
+    {"container_restarted_after_open",
+     "Containers of {pods} of {workload} went away after the gate of binding {binding} had opened: "
+     "the target was taken out and is registered anew, {since}.",
+     "See why the containers were not ready; until the target is healthy again the pod serves "
+     "nothing.",
+     {"kubectl -n {ns} logs {pod} --previous", DESCRIBE_POD, HEALTH}},
+    {"serving_pod_gate_closed",
+     "{Pods} of {workload} served and lost {its} gate of binding {binding}, {since}: {a}.",
+     "See what changed at that moment: Service, labels, selector, target group.",
+     {DESCRIBE_BINDING, HEALTH, "kubectl -n {ns} get events --sort-by=.lastTimestamp"}},
+    {"load_balancer_fail_open",
+     "Every target of the group of binding {binding} is unhealthy, {since}: the load balancer "
+     "sends to all of them, healthy or not.",
+     "Treat why the targets are unhealthy: this is an outage in waiting.",
+     {HEALTH, GROUP}},
+    {"drain_shorter_than_deregistration",
+     "Pods of {workload} may end while the load balancer still sends to them: {a}.",
+     "Give the pods a preStop sleep and a grace period that cover it, or shorten the "
+     "deregistration "
+     "delay.",
+     {"kubectl -n {ns} get {target} -o yaml"}},
+    {"progress_deadline_exceeded",
+     "The rollout of {workload} has passed its progress deadline, {since}{:a}",
+     "Treat the cause beside this one, or go back to the last revision.",
+     {"kubectl -n {ns} rollout undo {target}", "kubectl -n {ns} describe {target}"}},
+    {"rollout_paused",
+     "The rollout of {workload} is paused, {since} ({a}).",
+     "Resume it when it should go on.",
+     {"kubectl -n {ns} rollout resume {target}"}},
+    {"budget_blocks_eviction",
+     "PodDisruptionBudget {a} allows no eviction now, since {b} pods of {workload} wait at their "
+     "gates: a node drain waits too.",
+     "Wait for the gates; the rollout's own cause tells which.",
+     {"kubectl -n {ns} get poddisruptionbudget {a}"}},
+    {"autoscaler_waits",
+     "HorizontalPodAutoscaler {a} does not count {b} pods of {workload} that wait at their gates, "
+     "so it scales up slowly.",
+     "Expect the old pods to carry the load until the gates open.",
+     {"kubectl -n {ns} get horizontalpodautoscaler {a}"}},
+    {"data_stale",
+     "What is shown is old: Kubernetes has sent no sign of life {since}.",
+     "See gatehouse's own log and its way to the API server.",
+     {0}},
+    {"kubernetes_unreachable",
+     "The Kubernetes API cannot be reached, {since}{:a}",
+     "See gatehouse's way to the API server: address, network, certificate.",
+     {0}},
+    {"kubernetes_denied",
+     "Kubernetes denies a read that answers need{:a}",
+     "Give gatehouse's account the read rights of the manifests in config/.",
+     {0}},
+    {"aws_denied",
+     "AWS denies gatehouse a read{:a}",
+     "Give its role the read actions of the IAM policy in config/. Pods are still judged by their "
+     "conditions.",
+     {GROUP}},
+    {"aws_throttled",
+     "AWS throttles gatehouse's reads{:a}",
+     "Target health is looked at less often for a while; lower the rate if it lasts.",
+     {0}},
+    {"aws_unreachable",
+     "AWS cannot be reached, {since}{:a}",
+     "See gatehouse's way to the ELBv2 endpoint and its credentials. Pods are still judged by "
+     "their "
+     "conditions.",
+     {0}},
+    {"unexplained",
+     "[{Pods} of {workload} {is} late {since}]<The rollout of {workload} does not get on, "
+     "{since}>, "
+     "and none of the known causes holds{(b)}{:a}",
+     "The evidence lists what was looked at.",
+     {DESCRIBE_POD, "kubectl -n {ns} describe {target}", DESCRIBE_BINDING, CONTROLLER_LOGS}},
+};
+
+const struct cause_text *cause_text_of(const char *code)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(texts[i].code, code) == 0) {
+            return &texts[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,328 @@
+/*
+ * Fills in the words of findings (cause_texts.c explains the marks). Messages hold moments, never
+ * durations, so that a finding's text changes only when the finding does.
+ *
+ * Names in commands are quoted for a shell unless they are plain; a command that lacks a word is
+ * left out.
+ */
+#include "model/cause_in.h"
+#include "model/cause_text.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT_SIZE = 2048, WORD_SIZE = 512, NAME_SIZE = 16, DAY_MS = 86400000 };
+
+struct writer {
+    struct judge *j;
+    const struct finding *f;
+    const struct note *note;
+    bool shell;   /* a command: quote words */
+    bool missing; /* a word was empty */
+    char *out;
+    size_t n;
+};
+
+/* ---- words ---- */
+
+static const char *plural(const struct writer *w, const char *one, const char *many)
+{
+    return w->f->pods == 1 ? one : many;
+}
+
+static const char *pods(const struct writer *w, bool capital)
+{
+    if (w->f->pods == 1) {
+        return arena_printf(w->j->a, "%cod %s", capital ? 'P' : 'p', w->f->pod_names.items[0]);
+    }
+    return arena_printf(w->j->a, "%u pods", w->f->pods);
+}
+
+static const char *since(const struct writer *w)
+{
+    char text[CLOCK_TEXT_SIZE];
+    int64_t at = w->f->since / SECOND_MS * SECOND_MS;
+    (void)clock_format(at, text);
+    if (strlen(text) < 19) {
+        return "for a while";
+    }
+    bool today = at / DAY_MS == w->j->f->now / DAY_MS;
+    return today ? arena_printf(w->j->a, "since %.8s UTC", text + 11)
+                 : arena_printf(w->j->a, "since %.10s %.8s UTC", text, text + 11);
+}
+
+static const char *target(const struct writer *w)
+{
+    const struct facts *f = w->j->f;
+    if (f->workload == NULL) {
+        return "";
+    }
+    char *text = arena_printf(w->j->a, "%s/%s", f->kind, f->name);
+    for (char *c = text; *c != '/' && *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    return text;
+}
+
+static const char *service(const struct writer *w)
+{
+    return w->note->view != NULL ? w->note->view->fb->binding->service : "";
+}
+
+static const char *arn(const struct writer *w)
+{
+    return w->note->view != NULL ? w->note->view->fb->group->arn : "";
+}
+
+/* arn:PARTITION:elasticloadbalancing:REGION:... */
+static const char *region(const struct writer *w)
+{
+    const char *at = arn(w);
+    for (int i = 0; i < 3; i++) {
+        at = strchr(at, ':');
+        if (at == NULL) {
+            return "";
+        }
+        at++;
+    }
+    return arena_strndup(w->j->a, at, strcspn(at, ":"));
+}
+
+static const char *controller_namespace(const struct writer *w)
+{
+    const struct webhook *hook = w->j->sight->injectors[0];
+    if (w->note->view != NULL && w->note->view->fb->binding->meta.kind == KIND_BINDING_AUTO) {
+        return "";
+    }
+    return hook != NULL && hook->service_namespace[0] != '\0' ? hook->service_namespace
+                                                              : "kube-system";
+}
+
+static const char *usual(const struct writer *w)
+{
+    const struct usual *u = w->note->pod != NULL ? &w->note->pod->usual : NULL;
+    if (u == NULL || u->p95_ms <= 0) {
+        return "";
+    }
+    return arena_printf(w->j->a, "Usually this takes %lld s, at most %lld s.",
+                        (long long)(u->p50_ms / SECOND_MS), (long long)(u->p95_ms / SECOND_MS));
+}
+
+static const char *agree(const struct writer *w, const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *one;
+        const char *many;
+    } words[] = {{"s", "s", ""},       {"is", "is", "are"},     {"has", "has", "have"},
+                 {"it", "it", "they"}, {"its", "its", "their"}, {"was", "was", "were"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].name, name) == 0) {
+            return plural(w, words[i].one, words[i].many);
+        }
+    }
+    return NULL;
+}
+
+static const char *of_pod(const struct writer *w, const char *name)
+{
+    const struct kube_pod *pod = w->note->pod != NULL ? w->note->pod->fp->pod : NULL;
+    if (strcmp(name, "pod") == 0) {
+        return pod != NULL ? pod->meta.name : "";
+    }
+    return strcmp(name, "node") == 0 ? (pod != NULL ? pod->node : "") : NULL;
+}
+
+static const char *of_binding(const struct writer *w, const char *name)
+{
+    if (strcmp(name, "binding") == 0) {
+        return w->note->view != NULL ? w->note->view->name : "";
+    }
+    if (strcmp(name, "service") == 0) {
+        return service(w);
+    }
+    if (strcmp(name, "arn") == 0) {
+        return arn(w);
+    }
+    return strcmp(name, "region") == 0 ? region(w) : NULL;
+}
+
+static const char *of_rollout(const struct writer *w, const char *name)
+{
+    if (strcmp(name, "workload") == 0) {
+        return w->j->f->name[0] != '\0'
+                   ? arena_printf(w->j->a, "%s %s", w->j->f->kind, w->j->f->name)
+                   : "";
+    }
+    if (strcmp(name, "target") == 0) {
+        return target(w);
+    }
+    if (strcmp(name, "ns") == 0) {
+        return w->j->sight->ns;
+    }
+    if (strcmp(name, "cns") == 0) {
+        return controller_namespace(w);
+    }
+    return strcmp(name, "usual") == 0 ? usual(w) : NULL;
+}
+
+static const char *word(const struct writer *w, const char *name)
+{
+    if (strcmp(name, "pods") == 0 || strcmp(name, "Pods") == 0) {
+        return pods(w, name[0] == 'P');
+    }
+    if (strcmp(name, "since") == 0) {
+        return since(w);
+    }
+    if (name[1] == '\0' && (name[0] == 'a' || name[0] == 'b')) {
+        const char *text = name[0] == 'a' ? w->note->a : w->note->b;
+        return text != NULL ? text : "";
+    }
+    const char *found = agree(w, name);
+    found = found != NULL ? found : of_pod(w, name);
+    found = found != NULL ? found : of_binding(w, name);
+    return found != NULL ? found : of_rollout(w, name);
+}
+
+/* ---- writing ---- */
+
+static void put(struct writer *w, const char *text, size_t n)
+{
+    size_t room = TEXT_SIZE - 1 - w->n;
+    n = n < room ? n : room;
+    memcpy(w->out + w->n, text, n);
+    w->n += n;
+}
+
+static void put_text(struct writer *w, const char *text)
+{
+    put(w, text, strlen(text));
+}
+
+static bool is_plain(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "._:/@%+=,-")] == '\0';
+}
+
+static void put_quoted(struct writer *w, const char *text)
+{
+    if (is_plain(text)) {
+        put_text(w, text);
+        return;
+    }
+    put_text(w, "'");
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            put_text(w, "'\\''");
+        } else {
+            put(w, text, 1);
+        }
+    }
+    put_text(w, "'");
+}
+
+/* {word}, {:word} ": word", {(word)} " (word)", { word} " word": nothing when it is empty. */
+static void put_word(struct writer *w, const char *mark)
+{
+    char form = mark[0] == ':' || mark[0] == '(' || mark[0] == ' ' ? mark[0] : '\0';
+    char name[NAME_SIZE];
+    const char *from = form != '\0' ? mark + 1 : mark;
+    size_t n = strcspn(from, ")");
+    (void)snprintf(name, sizeof name, "%.*s", (int)n, from);
+    const char *text = word(w, name);
+    if (text == NULL || text[0] == '\0') {
+        w->missing = true;
+        return;
+    }
+    if (w->shell) {
+        put_quoted(w, text);
+        return;
+    }
+    char cut[WORD_SIZE];
+    (void)snprintf(cut, sizeof cut, "%s", text);
+    put_text(w, form == ':' ? ": " : form == '(' ? " (" : form == ' ' ? " " : "");
+    put_text(w, cut);
+    if (form == '(') {
+        put_text(w, ")");
+    } else if (form == ':' && cut[strlen(cut) - 1] != '.') {
+        put_text(w, ".");
+    }
+}
+
+/* A mark of letters and its form; a brace in a command that is none stays. */
+static bool read_mark(const char *at, char mark[NAME_SIZE + 3])
+{
+    size_t n = strcspn(at + 1, "}");
+    if (at[1 + n] != '}' || n == 0 || n >= NAME_SIZE + 3 || at[1] == '"' ||
+        memchr(at + 1, '{', n) != NULL) {
+        return false;
+    }
+    memcpy(mark, at + 1, n);
+    mark[n] = '\0';
+    return true;
+}
+
+static const char *write_text(struct writer *w, const char *text)
+{
+    char out[TEXT_SIZE];
+    char mark[NAME_SIZE + 3];
+    w->out = out;
+    w->n = 0;
+    w->missing = false;
+    for (const char *at = text; *at != '\0'; at++) {
+        bool skip =
+            !w->shell && ((*at == '[' && w->f->pods == 0) || (*at == '<' && w->f->pods > 0));
+        if (skip) {
+            const char *end = strchr(at, *at == '[' ? ']' : '>');
+            at = end != NULL ? end : at;
+        } else if (!w->shell && strchr("[]<>", *at) != NULL) {
+            continue;
+        } else if (*at == '{' && read_mark(at, mark)) {
+            put_word(w, mark);
+            at += strlen(mark) + 1;
+        } else {
+            put(w, at, 1);
+        }
+    }
+    return arena_strndup(w->j->a, out, w->n);
+}
+
+/* A sentence ends with a full stop, also where its last word was a message. */
+static const char *closed(struct judge *j, const char *text)
+{
+    size_t n = strlen(text);
+    bool ends = n == 0 || text[n - 1] == '.' || text[n - 1] == '!' || text[n - 1] == '?';
+    return ends ? text : arena_printf(j->a, "%s.", text);
+}
+
+static void write_finding(struct judge *j, struct finding *f, const struct note *note)
+{
+    const struct cause_text *t = cause_text_of(f->code);
+    struct writer w = {.j = j, .f = f, .note = note};
+    if (t == NULL) {
+        return;
+    }
+    f->message = closed(j, write_text(&w, t->message));
+    f->action = closed(j, write_text(&w, t->action));
+    if (j->f->policy->runbook[0] != '\0') {
+        f->action = arena_printf(j->a, "%s Runbook: %s", f->action, j->f->policy->runbook);
+    }
+    w.shell = true;
+    for (int i = 0; i < TEXT_COMMANDS && t->commands[i] != NULL; i++) {
+        const char *command = write_text(&w, t->commands[i]);
+        if (!w.missing) {
+            finding_command(j, f, "%s", command);
+        }
+    }
+}
+
+void claims_write(struct judge *j)
+{
+    static const struct note none = {.a = "", .b = ""};
+    for (uint32_t i = 0; i < j->n_findings; i++) {
+        const struct note *note = i < j->sight->cap_notes ? &j->sight->notes[i] : &none;
+        write_finding(j, &j->findings[i], note);
+    }
+}
