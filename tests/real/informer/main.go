@@ -1,0 +1,245 @@
+// The oracle of the differential test: client-go informers for every kind that gatehouse watches,
+// with the same selectors. At "dump" on standard input it prints what they hold, one line an
+// object, sorted, and "." behind the last one; "bench" is another way to call it: how long, how
+// much CPU and how much memory until everything is synced.
+//
+//	informer -kubeconfig FILE [-kinds pods,...]          answers "dump" and "ready" on stdin
+//	informer -kubeconfig FILE [-kinds pods,...] -bench   prints one JSON object and ends
+//
+// A line is: resource.group TAB namespace/name TAB uid TAB resourceVersion TAB columns, where
+// columns is a JSON object of the fields that the test compares (see columns).
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+type kind struct {
+	gvr      schema.GroupVersionResource
+	selector string // fieldSelector, as gatehouse asks
+	custom   bool
+}
+
+func builtin(group, version, resource string) kind {
+	return kind{gvr: schema.GroupVersionResource{Group: group, Version: version, Resource: resource}}
+}
+
+func kinds() []kind {
+	events := builtin("", "v1", "events")
+	events.selector = "type!=Normal"
+	leases := builtin("coordination.k8s.io", "v1", "leases")
+	leases.selector = "metadata.name=aws-load-balancer-controller-leader"
+	lbc := builtin("elbv2.k8s.aws", "v1beta1", "targetgroupbindings")
+	auto := builtin("eks.amazonaws.com", "v1", "targetgroupbindings")
+	lbc.custom, auto.custom = true, true
+	return []kind{
+		builtin("", "v1", "namespaces"), builtin("", "v1", "nodes"), builtin("", "v1", "services"),
+		builtin("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations"), leases,
+		builtin("networking.k8s.io", "v1", "ingresses"), lbc, auto,
+		builtin("apps", "v1", "deployments"), builtin("apps", "v1", "statefulsets"),
+		builtin("apps", "v1", "daemonsets"), builtin("apps", "v1", "replicasets"),
+		builtin("apps", "v1", "controllerrevisions"), builtin("policy", "v1", "poddisruptionbudgets"),
+		builtin("autoscaling", "v2", "horizontalpodautoscalers"),
+		builtin("discovery.k8s.io", "v1", "endpointslices"), events, builtin("", "v1", "pods"),
+	}
+}
+
+func (k kind) name() string {
+	if k.gvr.Group == "" {
+		return k.gvr.Resource
+	}
+	return k.gvr.Resource + "." + k.gvr.Group
+}
+
+type watched struct {
+	kind
+	informer cache.SharedIndexInformer
+}
+
+func start(ctx context.Context, kubeconfig, only string) ([]watched, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 200, 400
+	typedConfig := *config
+	typedConfig.ContentType = runtime.ContentTypeProtobuf
+	typedConfig.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	typed, err := kubernetes.NewForConfig(&typedConfig)
+	if err != nil {
+		return nil, err
+	}
+	loose, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	var all []watched
+	for _, k := range kinds() {
+		if only != "" && !strings.Contains(","+only+",", ","+k.gvr.Resource+",") {
+			continue
+		}
+		tweak := func(o *metav1.ListOptions) { o.FieldSelector = k.selector }
+		var informer cache.SharedIndexInformer
+		if k.custom {
+			informer = dynamicinformer.NewFilteredDynamicInformer(loose, k.gvr, "", 0, cache.Indexers{}, tweak).Informer()
+		} else {
+			factory := informers.NewSharedInformerFactoryWithOptions(typed, 0, informers.WithTweakListOptions(tweak))
+			generic, err := factory.ForResource(k.gvr)
+			if err != nil {
+				return nil, err
+			}
+			informer = generic.Informer()
+		}
+		all = append(all, watched{k, informer})
+		go informer.RunWithContext(ctx)
+	}
+	return all, nil
+}
+
+// Fields of each kind that both sides print; paths into the JSON form.
+var columns = map[string][]string{
+	"pods": {"status.phase", "status.podIP", "spec.nodeName", "metadata.deletionTimestamp",
+		"spec.readinessGates", "status.conditions"},
+	"deployments.apps":                      {"spec.replicas", "status.observedGeneration", "status.updatedReplicas", "status.readyReplicas"},
+	"statefulsets.apps":                     {"spec.replicas", "status.updateRevision", "status.currentRevision", "status.readyReplicas"},
+	"daemonsets.apps":                       {"status.desiredNumberScheduled", "status.updatedNumberScheduled", "status.numberReady"},
+	"replicasets.apps":                      {"spec.replicas"},
+	"services":                              {"spec.type", "spec.selector"},
+	"targetgroupbindings.elbv2.k8s.aws":     {"spec.targetGroupARN", "spec.targetType", "spec.serviceRef.name"},
+	"targetgroupbindings.eks.amazonaws.com": {"spec.targetGroupARN", "spec.targetType", "spec.serviceRef.name"},
+	"events":                                {"reason", "message", "count", "involvedObject.kind", "involvedObject.name"},
+}
+
+func pick(object map[string]any, paths []string) map[string]any {
+	out := map[string]any{}
+	for _, path := range paths {
+		value, found, err := unstructured.NestedFieldNoCopy(object, strings.Split(path, ".")...)
+		if err == nil && found && value != nil {
+			out[path] = value
+		}
+	}
+	return out
+}
+
+func line(k kind, object any) (string, error) {
+	meta, ok := object.(metav1.Object)
+	if !ok {
+		return "", fmt.Errorf("%T is no object", object)
+	}
+	var fields map[string]any
+	if u, ok := object.(*unstructured.Unstructured); ok {
+		fields = u.Object
+	} else {
+		var err error
+		if fields, err = runtime.DefaultUnstructuredConverter.ToUnstructured(object); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(pick(fields, columns[k.name()]))
+	return fmt.Sprintf("%s\t%s/%s\t%s\t%s\t%s", k.name(), meta.GetNamespace(), meta.GetName(), meta.GetUID(),
+		meta.GetResourceVersion(), text), err
+}
+
+func dump(all []watched, out *bufio.Writer) error {
+	var lines []string
+	for _, w := range all {
+		for _, object := range w.informer.GetStore().List() {
+			text, err := line(w.kind, object)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, text)
+		}
+	}
+	sort.Strings(lines)
+	for _, text := range lines {
+		fmt.Fprintln(out, text)
+	}
+	fmt.Fprintln(out, ".")
+	return out.Flush()
+}
+
+func synced(all []watched) bool {
+	for _, w := range all {
+		if !w.informer.HasSynced() {
+			return false
+		}
+	}
+	return true
+}
+
+func cpuMillis(u syscall.Rusage) int64 {
+	return (u.Utime.Sec+u.Stime.Sec)*1000 + (u.Utime.Usec+u.Stime.Usec)/1000
+}
+
+func bench(all []watched, began time.Time) error {
+	for !synced(all) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := time.Since(began)
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return err
+	}
+	objects := 0
+	for _, w := range all {
+		objects += len(w.informer.GetStore().ListKeys())
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]int64{"objects": int64(objects),
+		"sync_ms": took.Milliseconds(), "cpu_ms": cpuMillis(usage), "max_rss_kib": usage.Maxrss})
+}
+
+func serve(all []watched) error {
+	out := bufio.NewWriter(os.Stdout)
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		switch in.Text() {
+		case "ready":
+			fmt.Fprintln(out, synced(all))
+			out.Flush()
+		case "dump":
+			if err := dump(all, out); err != nil {
+				return err
+			}
+		}
+	}
+	return in.Err()
+}
+
+func main() {
+	kubeconfig := flag.String("kubeconfig", "", "how to reach the server")
+	only := flag.String("kinds", "", "resources, comma-separated; empty: all")
+	benchmark := flag.Bool("bench", false, "measure until everything is synced")
+	flag.Parse()
+	began := time.Now()
+	all, err := start(context.Background(), *kubeconfig, *only)
+	if err == nil && *benchmark {
+		err = bench(all, began)
+	} else if err == nil {
+		err = serve(all)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "informer:", err)
+		os.Exit(1)
+	}
+}
