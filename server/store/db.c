@@ -46,6 +46,9 @@ bool db_open(const char *path, bool read_only, int64_t cache_bytes, const char *
     }
     (void)sqlite3_extended_result_codes(db.handle, 1);
     (void)sqlite3_busy_timeout(db.handle, BUSY_MS);
+    /* Plans do not look at bound values: else each new value of a column that stands in a partial
+     * index's condition prepares the statement again, which costs more than running it. */
+    (void)sqlite3_db_config(db.handle, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     if (!set_pragmas(&db, read_only, cache_bytes, err)) {
         (void)sqlite3_close(db.handle);
         return err_wrap(err, "%s", path);
