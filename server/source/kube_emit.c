@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-enum { BATCH_OBJECTS = 256, BATCH_BYTES = 256 << 10, BATCH_CHUNK = 16384 };
+enum { BATCH_OBJECTS = 256, BATCH_BYTES = 256 << 10, BATCH_CHUNK = 16384, ALIVE_MS = 20000 };
 
 void emit_init(struct kube_emit *e, enum kind kind, struct queue *out)
 {
@@ -142,6 +142,21 @@ void emit_gone(struct kube_emit *e)
     push_control(e, change_new(CHANGE_KIND_GONE, 256));
 }
 
+static void push_source(struct kube_emit *e)
+{
+    const struct kind_info *info = kind_info(e->kind);
+    struct change *c = change_new(CHANGE_SOURCE, 1024);
+    c->source = (struct change_source){
+        .source = arena_printf(c->arena, "kubernetes/%s%s%s", info->resource,
+                               info->group[0] != '\0' ? "." : "", info->group),
+        .state = e->reported,
+        .message = arena_strdup(c->arena, e->reported_message),
+        .at = clock_unix_ms(),
+        .ok_at = e->ok_at};
+    e->alive_due_ms = clock_mono_ms() + ALIVE_MS;
+    push_control(e, c);
+}
+
 void emit_report(struct kube_emit *e, enum source_state state, const char *message)
 {
     if (state == SOURCE_OK) {
@@ -152,14 +167,13 @@ void emit_report(struct kube_emit *e, enum source_state state, const char *messa
     }
     e->reported = state;
     (void)snprintf(e->reported_message, sizeof e->reported_message, "%s", message);
-    const struct kind_info *info = kind_info(e->kind);
-    struct change *c = change_new(CHANGE_SOURCE, 1024);
-    c->source = (struct change_source){
-        .source = arena_printf(c->arena, "kubernetes/%s%s%s", info->resource,
-                               info->group[0] != '\0' ? "." : "", info->group),
-        .state = state,
-        .message = arena_strdup(c->arena, message),
-        .at = clock_unix_ms(),
-        .ok_at = e->ok_at};
-    push_control(e, c);
+    push_source(e);
+}
+
+void emit_alive(struct kube_emit *e, int64_t seen_at)
+{
+    e->ok_at = seen_at > e->ok_at ? seen_at : e->ok_at;
+    if (e->reported == SOURCE_OK && clock_mono_ms() >= e->alive_due_ms) {
+        push_source(e);
+    }
 }

@@ -21,7 +21,8 @@ struct kube_emit {
     bool in_list;               /* LIST_BEGIN was sent and is not closed */
     enum source_state reported; /* last CHANGE_SOURCE */
     char reported_message[256];
-    int64_t ok_at; /* Unix ms of the last good sign */
+    int64_t ok_at;        /* Unix ms of the last good sign */
+    int64_t alive_due_ms; /* monotonic: the next sign of life */
 };
 
 void emit_init(struct kube_emit *e, enum kind kind, struct queue *out);
@@ -46,5 +47,8 @@ void emit_bookmark(struct kube_emit *e, const char *rv); /* after the rows it vo
 void emit_gone(struct kube_emit *e);
 /* Only a change of state or words is sent. */
 void emit_report(struct kube_emit *e, enum source_state state, const char *message);
+/* The last good sign was then (Unix ms): passed on now and then while the source is ok, so that its
+ * age is known. */
+void emit_alive(struct kube_emit *e, int64_t seen_at);
 
 #endif

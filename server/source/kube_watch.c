@@ -410,6 +410,7 @@ static int64_t step_live(struct kube_watch *w, int64_t now)
         next = wish > 0 && (next == 0 || wish < next) ? wish : next;
     }
     note_good(w, now);
+    emit_alive(&w->emit, kube_watch_seen_at(w));
     return next;
 }
 
