@@ -6,8 +6,8 @@
 //	informer -kubeconfig FILE [-kinds pods,...]          answers "dump" and "ready" on stdin
 //	informer -kubeconfig FILE [-kinds pods,...] -bench   prints one JSON object and ends
 //
-// A line is: resource.group TAB namespace/name TAB uid TAB resourceVersion TAB columns, where
-// columns is a JSON object of the fields that the test compares (see columns).
+// A line is: resource.group TAB namespace/name TAB uid TAB resourceVersion TAB object, where object
+// is the whole of it in JSON but managedFields.
 package main
 
 import (
@@ -76,7 +76,7 @@ type watched struct {
 	informer cache.SharedIndexInformer
 }
 
-func start(ctx context.Context, kubeconfig, only string) ([]watched, error) {
+func start(ctx context.Context, kubeconfig, only string, transform cache.TransformFunc) ([]watched, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, err
@@ -110,35 +110,21 @@ func start(ctx context.Context, kubeconfig, only string) ([]watched, error) {
 			}
 			informer = generic.Informer()
 		}
+		if err := informer.SetTransform(transform); err != nil {
+			return nil, err
+		}
 		all = append(all, watched{k, informer})
 		go informer.RunWithContext(ctx)
 	}
 	return all, nil
 }
 
-// Fields of each kind that both sides print; paths into the JSON form.
-var columns = map[string][]string{
-	"pods": {"status.phase", "status.podIP", "spec.nodeName", "metadata.deletionTimestamp",
-		"spec.readinessGates", "status.conditions"},
-	"deployments.apps":                      {"spec.replicas", "status.observedGeneration", "status.updatedReplicas", "status.readyReplicas"},
-	"statefulsets.apps":                     {"spec.replicas", "status.updateRevision", "status.currentRevision", "status.readyReplicas"},
-	"daemonsets.apps":                       {"status.desiredNumberScheduled", "status.updatedNumberScheduled", "status.numberReady"},
-	"replicasets.apps":                      {"spec.replicas"},
-	"services":                              {"spec.type", "spec.selector"},
-	"targetgroupbindings.elbv2.k8s.aws":     {"spec.targetGroupARN", "spec.targetType", "spec.serviceRef.name"},
-	"targetgroupbindings.eks.amazonaws.com": {"spec.targetGroupARN", "spec.targetType", "spec.serviceRef.name"},
-	"events":                                {"reason", "message", "count", "involvedObject.kind", "involvedObject.name"},
-}
-
-func pick(object map[string]any, paths []string) map[string]any {
-	out := map[string]any{}
-	for _, path := range paths {
-		value, found, err := unstructured.NestedFieldNoCopy(object, strings.Split(path, ".")...)
-		if err == nil && found && value != nil {
-			out[path] = value
-		}
+// What client-go itself offers against its own weight.
+func dropManagedFields(object any) (any, error) {
+	if meta, ok := object.(metav1.Object); ok {
+		meta.SetManagedFields(nil)
 	}
-	return out
+	return object, nil
 }
 
 func line(k kind, object any) (string, error) {
@@ -155,7 +141,7 @@ func line(k kind, object any) (string, error) {
 			return "", err
 		}
 	}
-	text, err := json.Marshal(pick(fields, columns[k.name()]))
+	text, err := json.Marshal(fields)
 	return fmt.Sprintf("%s\t%s/%s\t%s\t%s\t%s", k.name(), meta.GetNamespace(), meta.GetName(), meta.GetUID(),
 		meta.GetResourceVersion(), text), err
 }
@@ -230,9 +216,14 @@ func main() {
 	kubeconfig := flag.String("kubeconfig", "", "how to reach the server")
 	only := flag.String("kinds", "", "resources, comma-separated; empty: all")
 	benchmark := flag.Bool("bench", false, "measure until everything is synced")
+	lean := flag.Bool("lean", false, "with -bench: without managedFields")
 	flag.Parse()
 	began := time.Now()
-	all, err := start(context.Background(), *kubeconfig, *only)
+	transform := cache.TransformFunc(dropManagedFields)
+	if *benchmark && !*lean {
+		transform = func(object any) (any, error) { return object, nil }
+	}
+	all, err := start(context.Background(), *kubeconfig, *only, transform)
 	if err == nil && *benchmark {
 		err = bench(all, began)
 	} else if err == nil {
