@@ -93,24 +93,6 @@ static bool address_parse(const char *text, struct address *ret)
 
 /* ---- bindings ---- */
 
-static const struct service_port *service_port_of(const struct facts_binding *fb)
-{
-    if (fb->service == NULL) {
-        return NULL;
-    }
-    const char *want = fb->binding->service_port;
-    char *end = NULL;
-    long long number = strtoll(want, &end, 10);
-    bool numeric = end != want && *end == '\0';
-    for (uint32_t i = 0; i < fb->service->ports.n; i++) {
-        const struct service_port *p = LIST_AT(struct service_port, fb->service->ports, i);
-        if (numeric ? p->port == number : strcmp(p->name, want) == 0) {
-            return p;
-        }
-    }
-    return NULL;
-}
-
 static void add_keys(struct join *jn, const struct kvs *selector)
 {
     for (uint32_t i = 0; i < selector->n; i++) {
@@ -338,43 +320,7 @@ static const struct slice_entry *endpoint_of(const struct join *jn, const struct
     return found;
 }
 
-/* ---- ports and targets ---- */
-
-static int64_t container_port_named(const struct kube_pod *pod, const char *name)
-{
-    for (uint32_t i = 0; i < pod->containers.n; i++) {
-        const struct list *ports = &LIST_AT(struct container_spec, pod->containers, i)->ports;
-        for (uint32_t k = 0; k < ports->n; k++) {
-            const struct container_port *p = LIST_AT(struct container_port, *ports, k);
-            if (strcmp(p->name, name) == 0) {
-                return p->port;
-            }
-        }
-    }
-    return 0;
-}
-
-/* The controller takes the port from the slice, by the name of the Service port. */
-static int64_t port_of(const struct binding_side *side, const struct slice_entry *entry,
-                       const struct kube_pod *pod)
-{
-    const struct service_port *sp = side->port;
-    if (sp == NULL) {
-        return 0;
-    }
-    for (uint32_t i = 0; entry != NULL && i < entry->slice->ports.n; i++) {
-        const struct slice_port *p = LIST_AT(struct slice_port, entry->slice->ports, i);
-        if (strcmp(p->name, sp->name) == 0 && p->port > 0) {
-            return p->port;
-        }
-    }
-    if (sp->target_port[0] == '\0' || strcmp(sp->target_port, "0") == 0) {
-        return sp->port;
-    }
-    char *end = NULL;
-    long long number = strtoll(sp->target_port, &end, 10);
-    return *end == '\0' ? number : container_port_named(pod, sp->target_port);
-}
+/* ---- targets ---- */
 
 static uint32_t address_hash(uint32_t group, const struct address *a)
 {
@@ -480,7 +426,7 @@ static void join_targets(struct join *jn, struct pod_sheet *p)
         if (!pb->ip) {
             continue;
         }
-        pb->port = port_of(side, entry, p->fp->pod);
+        pb->port = target_port_of(side->port, entry != NULL ? entry->slice : NULL, p->fp->pod);
         const struct address *a = address_of(p->fp->pod, side->v6, &addresses[side->v6]);
         pb->target = a != NULL && side->fb->group->known ? target_of(jn, side, a, pb->port) : NULL;
     }

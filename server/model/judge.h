@@ -124,6 +124,12 @@ void causes_find(struct judge *j);
 /* A binding whose targets are pod addresses: spec.targetType ip, or unset and the group's own type
  * is ip. */
 bool binding_is_ip(const struct facts_binding *fb);
+/* The port of its Service that the binding names; NULL = no Service, or it has no such port. */
+const struct service_port *service_port_of(const struct facts_binding *fb);
+/* The pod's port behind a Service port (NULL gives 0); slice: the one that holds the pod, or NULL.
+ * 0 = a named port that no container has. */
+int64_t target_port_of(const struct service_port *sp, const struct kube_slice *slice,
+                       const struct kube_pod *pod);
 /* Does this pod count for this binding: type ip, and it selects the pod or the pod has its gate. */
 bool pod_binding_applies(const struct pod_binding *pb);
 /* The pod has the binding's gate, but its Service selects other pods now: the condition is frozen
