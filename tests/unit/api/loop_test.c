@@ -376,8 +376,8 @@ given_many_readers_and_a_stuck_one_when_news_come_then_all_others_hear_them(void
     static char last[READERS][64];
     bed_start(&b, "threads: 2\nhttp: {max_streams: 5000, drain: 500ms}\n");
     int stuck = dial(&b);
-    int tiny = 1024;
-    assert_int_equal(setsockopt(stuck, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny), 0);
+    int small = 64 << 10;
+    assert_int_equal(setsockopt(stuck, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
     say(stuck, "GET /api/v1/events HTTP/1.1\r\n" HOST "\r\n");
     for (int i = 0; i < READERS; i++) {
         fds[i] = dial(&b);
