@@ -140,10 +140,11 @@ def binding(cluster: Cluster, space: str, service: str, spec: Json) -> None:
     kind = AUTO_BINDINGS if spec.get("family") == "eks-auto" else BINDINGS
     body: Json = {"targetGroupARN": group.arn, "serviceRef": {"name": spec.get("service", service), "port": spec.get("port", 80)}}
     if kind is AUTO_BINDINGS:
-        body["targetType"] = spec.get("type", "ip")
+        body |= {"targetType": spec.get("type", "ip"), "targetGroupProtocol": group.protocol, "ipAddressType": "ipv4", "vpcID": group.vpc}
     if spec.get("multi_cluster"):
         body["multiClusterTargetGroup"] = True
     stack = "service" if nlb else "ingress"
+    group.tags = {f"{stack}.k8s.aws/stack": f"{space}/{service}", f"{stack}.k8s.aws/resource": f"{space}/{service}:{spec.get('port', 80)}"}
     domain = "eks.amazonaws.com" if kind is AUTO_BINDINGS else "k8s.aws"
     cluster.create(kind, {"metadata": {"name": name, "namespace": space, "labels": {
         f"{stack}.{domain}/stack-namespace": space, f"{stack}.{domain}/stack-name": service}}, "spec": body})

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from .actions import Actions
 from .apiserver import ApiServer
+from .awsserver import AwsServer
 from .cluster import Cluster
 from .errors import ApiError
 from .kinds import by_name
@@ -19,17 +20,21 @@ Json = Any
 class Control:
     """Answers /_sim/; no authentication, loopback only."""
 
-    def __init__(self, cluster: Cluster, api: ApiServer, actions: Actions, on_token: Callable[[str], None]) -> None:
+    def __init__(self, cluster: Cluster, api: ApiServer, actions: Actions, aws: AwsServer,
+                 on_token: Callable[[str], None]) -> None:
         self.cluster = cluster
         self.api = api
         self.actions = actions
+        self.aws = aws
         self.on_token = on_token
         self.posts: dict[str, Callable[[Json], Json]] = {
             "clock": self._clock, "do": self._do, "faults": self._fault, "watches": self._watches, "compact": self._compact,
-            "expire-tokens": self._expire, "options": self._options, "crds": self._crds, "token": self._token, "huge": self._huge}
+            "expire-tokens": self._expire, "options": self._options, "crds": self._crds, "token": self._token, "huge": self._huge,
+            "aws": aws.options}
         self.gets: dict[str, Callable[[], Json]] = {
             "state": self._state, "clock": self._time, "faults": lambda: [r.describe() for r in api.faults.rules],
-            "calls": lambda: list(cluster.elb.calls), "targets": self._targets}
+            "calls": lambda: list(cluster.elb.calls), "targets": self._targets,
+            "aws": lambda: aws.options({})}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         name, _, rest = request.match_info["rest"].partition("/")

@@ -19,11 +19,13 @@ from aiohttp import web
 
 from .actions import Actions
 from .apiserver import ApiServer
+from .awsserver import ROLE, AwsServer
 from .clock import Clock
 from .cluster import Cluster
 from .control import Control
 from .scenario import Scenario, ScenarioError, load
 from .tls import make
+from .targets import REGION
 from .util import duration
 
 LIMIT = 16 << 20  # bytes of a request's body
@@ -37,6 +39,8 @@ def arguments(argv: Optional[list[str]] = None) -> argparse.Namespace:
     parser.add_argument("--token", default="", help="bearer token that requests must carry")
     parser.add_argument("--kubeconfig-out", type=pathlib.Path, help="write a kubeconfig here")
     parser.add_argument("--ready-file", type=pathlib.Path, help="write the address here once serving")
+    parser.add_argument("--aws-env-out", type=pathlib.Path, help="serve ELBv2, STS and credential endpoints; write their variables here")
+    parser.add_argument("--aws-port", type=int, default=0, help="their port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--speed", type=float, help="simulated seconds per real second")
     parser.add_argument("--manual-clock", action="store_true", help="time stands still until POST /_sim/clock advances it")
     parser.add_argument("--seed", type=int, help="of names, uids and jitter")
@@ -55,7 +59,8 @@ class Program:
         self.api = ApiServer(self.cluster.store, args.token)
         self.actions = Actions(self.cluster, self.api)
         self.scenario = Scenario(doc, self.cluster, self.actions)
-        self.control = Control(self.cluster, self.api, self.actions, self.write_kubeconfig)
+        self.aws = AwsServer(self.cluster.elb, self.api.faults)
+        self.control = Control(self.cluster, self.api, self.actions, self.aws, self.write_kubeconfig)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatesim-"))
         self.ca = ""
         self.url = ""
@@ -77,6 +82,24 @@ class Program:
         part.chmod(0o600)
         part.replace(out)
 
+    async def _serve_aws(self) -> None:
+        """The AWS endpoints, and the variables that send a client there."""
+        app = web.Application(client_max_size=LIMIT)
+        app.router.add_route("*", "/{path:.*}", self.aws.handle)
+        url = f"http://127.0.0.1:{await _listen(app, self.args.aws_port, None)}"
+        token, identity = self.folder / "container-token", self.folder / "web-identity-token"
+        token.write_text(self.aws.container_token + "\n", encoding="ascii")
+        identity.write_text(self.aws.web_identity, encoding="ascii")
+        key = self.aws.vault.long
+        lines = {"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": url, "AWS_ENDPOINT_URL_STS": url, "AWS_REGION": REGION,
+                 "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": key.ident, "AWS_SECRET_ACCESS_KEY": key.secret}
+        others = {"AWS_WEB_IDENTITY_TOKEN_FILE": identity, "AWS_ROLE_ARN": ROLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/v1/credentials",
+                  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token, "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}
+        text = "".join(f"{k}={v}\n" for k, v in lines.items())
+        text += "# instead of the two keys, one of:\n" + "".join(f"# {k}={v}\n" for k, v in others.items())
+        self.args.aws_env_out.write_text(text, encoding="ascii")
+        self.args.aws_env_out.chmod(0o600)
+
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT."""
         context: Optional[ssl.SSLContext] = None
@@ -86,15 +109,13 @@ class Program:
         app = web.Application(client_max_size=LIMIT)
         app.router.add_route("*", "/_sim/{rest:.*}", self.control.handle)
         app.router.add_route("*", "/{path:.*}", self.api.handle)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.args.port, ssl_context=context)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        port = await _listen(app, self.args.port, context)
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
         if not self.args.manual_clock:
             self.cluster.clock.go_live(asyncio.get_running_loop())
         self.scenario.begin()
+        if self.args.aws_env_out:
+            await self._serve_aws()
         self.write_kubeconfig(self.args.token)
         print(f"ready {self.url}", flush=True)
         if self.args.ready_file:
@@ -103,6 +124,15 @@ class Program:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
+
+
+async def _listen(app: web.Application, port: int, context: Optional[ssl.SSLContext]) -> int:
+    """Serves on loopback; the port."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
+    await site.start()
+    return int(site._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
 
 
 def main(argv: Optional[list[str]] = None) -> int:

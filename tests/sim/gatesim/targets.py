@@ -129,7 +129,8 @@ class TargetGroup:
     target_type: str = "ip"
     vpc: str = "vpc-55b2f7a70566a2b40"
     lb_type: str = "application"
-    attached: bool = True
+    attached: bool = True  # a load balancer sends traffic to it
+    tags: dict[str, str] = field(default_factory=dict)
     check: Json = field(default_factory=dict)  # path, port, interval, timeout, healthy, unhealthy, matcher
     attributes: dict[str, str] = field(default_factory=lambda: {"deregistration_delay.timeout_seconds": "30"})
     script: Script = field(default_factory=lambda: script("alb-fast"))
@@ -164,6 +165,8 @@ class TargetGroup:
         now = self.clock.now()
         if target.drained_at is not None:
             return DRAINING
+        if not self.attached:
+            return PROFILES["not-in-use"][0]
         if target.own is not None:
             return target.own.at(now - target.own_since, 1.0)
         image = self.image_of(target.address[0])
@@ -206,6 +209,7 @@ class AwsFault:
     message: str = ""
     status: int = 400
     group: str = ""
+    who: str = ""  # controller, api (other clients), or both
     count: Optional[int] = None
     until: Optional[float] = None
 
@@ -247,16 +251,17 @@ class LoadBalancers:
         self.faults.append(out)
         return out
 
-    def _refuse(self, action: str, group: TargetGroup) -> None:
+    def refuse(self, action: str, group: Optional[TargetGroup], who: str) -> None:
+        """Raises what a fault wants for this call."""
         now = self.clock.now()
         self.faults = [f for f in self.faults if (f.count is None or f.count > 0) and (f.until is None or now < f.until)]
         for fault in self.faults:
-            if fault.action in ("*", action) and fault.group in ("", group.name):
+            if fault.action in ("*", action) and fault.group in ("", group.name if group else "") and fault.who in ("", who):
                 if fault.count is not None:
                     fault.count -= 1
                 message = fault.message or (
                     f"User: arn:aws:sts::{ACCOUNT}:assumed-role/controller-role/1795429000 is not authorized to perform: "
-                    f"elasticloadbalancing:{action} on resource: {group.arn}" if fault.code == "AccessDenied" else
+                    f"elasticloadbalancing:{action} on resource: {group.arn if group else '*'}" if fault.code == "AccessDenied" else
                     "Rate exceeded" if fault.code.startswith("Throttling") else f"simulated {fault.code}")
                 raise AwsError(fault.code, message, fault.status)
 
@@ -270,7 +275,7 @@ class LoadBalancers:
             group = self.groups.get(arn)
             if group is None:
                 raise AwsError("TargetGroupNotFound", "One or more target groups not found")
-            self._refuse(action, group)
+            self.refuse(action, group, "controller")
         except AwsError as err:
             err.action = action
             entry["status"] = err.status
