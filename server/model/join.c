@@ -43,6 +43,7 @@ struct binding_side {
     uint32_t group;                  /* number of the first binding with the same group */
     bool v6;
     bool ip;
+    bool heard;
 };
 
 struct join {
@@ -93,6 +94,23 @@ static bool address_parse(const char *text, struct address *ret)
 
 /* ---- bindings ---- */
 
+/* A group whose source fails is believed for a while, then no more: its last word may be about
+ * another world. (Without a failure an idle group may be asked only every five minutes.) */
+static bool is_heard(struct judge *j, const struct facts_group *g)
+{
+    if (!g->known && !g->gone) {
+        return false;
+    }
+    if (g->error[0] == '\0' && j->f->cluster->aws_known) {
+        return true;
+    }
+    int64_t from = j->f->cluster->started_at; /* a fresh process has not asked yet */
+    from = g->observed_at > from ? g->observed_at : from;
+    int64_t until = from + j->f->policy->stale_after_ms;
+    judge_look_at(j, until);
+    return j->f->now < until;
+}
+
 static void add_keys(struct join *jn, const struct kvs *selector)
 {
     for (uint32_t i = 0; i < selector->n; i++) {
@@ -128,6 +146,7 @@ static void open_sides(struct join *jn)
         *s = (struct binding_side){.fb = fb, .port = service_port_of(fb), .service = i, .group = i};
         s->v6 = strcmp(fb->binding->ip_address_type, "ipv6") == 0;
         s->ip = binding_is_ip(fb);
+        s->heard = is_heard(jn->j, fb->group);
         for (uint32_t k = i; k-- > 0;) {
             if (fb->service != NULL && jn->sides[k].fb->service == fb->service) {
                 s->service = k;
@@ -176,7 +195,7 @@ static void join_selection(struct join *jn, struct pod_sheet *p)
     if (!same_class(jn, labels)) {
         for (uint32_t i = 0; i < jn->n; i++) {
             const struct facts_binding *fb = jn->sides[i].fb;
-            struct pod_binding pb = {.fb = fb, .ip = jn->sides[i].ip};
+            struct pod_binding pb = {.fb = fb, .ip = jn->sides[i].ip, .heard = jn->sides[i].heard};
             pb.selects = fb->service != NULL && kvs_subset(&fb->service->selector, labels);
             pb.wants_gate = pb.selects && pb.ip && fb->binding->meta.deleted_at == 0;
             pb.service_port_missing = fb->service != NULL && jn->sides[i].port == NULL;
@@ -428,7 +447,7 @@ static void join_targets(struct join *jn, struct pod_sheet *p)
         }
         pb->port = target_port_of(side->port, entry != NULL ? entry->slice : NULL, p->fp->pod);
         const struct address *a = address_of(p->fp->pod, side->v6, &addresses[side->v6]);
-        pb->target = a != NULL && side->fb->group->known ? target_of(jn, side, a, pb->port) : NULL;
+        pb->target = a != NULL && side->heard ? target_of(jn, side, a, pb->port) : NULL;
     }
 }
 

@@ -24,6 +24,7 @@
 struct pod_binding {
     const struct facts_binding *fb;
     bool ip;         /* binding_is_ip(fb) */
+    bool heard;      /* ELBv2 answers for its group, or did within policy.stale_after_ms */
     bool selects;    /* its Service exists and selects the pod now (any target type) */
     bool gated;      /* the pod has a gate that names it, of the binding's own family */
     bool wants_gate; /* selects, type ip: a pod created now would be gated by it, given the label */
@@ -142,7 +143,7 @@ const struct pod_gate *pod_gate_of(const struct pod_sheet *p, const struct pod_b
 
 /* ELBv2's word on a pod behind a binding, as a step on the way to traffic. */
 enum elb_word {
-    ELB_UNKNOWN, /* the group is not known, or the pod's port is not */
+    ELB_UNKNOWN, /* the group is not heard of (any more), or the pod's port is not known */
     ELB_HEALTHY,
     ELB_ABSENT,      /* not registered, draining, or Target.NotRegistered */
     ELB_REGISTERING, /* initial, Elb.RegistrationInProgress */

@@ -56,11 +56,11 @@ bool gate_forced_open(const struct pod_gate *g)
 enum elb_word elb_word_of(const struct pod_binding *pb)
 {
     const struct facts_group *g = pb->fb->group;
+    if (!pb->heard) {
+        return ELB_UNKNOWN;
+    }
     if (g->gone) {
         return ELB_BAD;
-    }
-    if (!g->known) {
-        return ELB_UNKNOWN;
     }
     if (pb->target == NULL) {
         bool port_unknown = pb->port == 0 && pb->fb->service != NULL && !pb->service_port_missing;

@@ -239,7 +239,7 @@ static void track_targets(struct judge *j, struct pod_sheet *p, struct pod_track
         }
         const char *name = pb->fb->binding->meta.name;
         const struct target_track *prior = prior_target(p, name, pb->port);
-        if (pb->fb->group->known) {
+        if (pb->heard) {
             const struct facts_target *target = pb->target;
             items[n++] =
                 (struct target_track){name, pb->port, target != NULL ? target->t.state : "",

@@ -395,6 +395,35 @@ static void the_poll_that_never_confirms_is_believed_after_four_rechecks(void **
     lab_free(l);
 }
 
+static void a_group_whose_source_fails_is_believed_for_a_while(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    (void)lab_deployment(l, "web", 1);
+    (void)lab_service(l, "web", "app", "web", 80, "8080");
+    struct facts_binding *b = lab_binding(l, "web", "web", "80", "ip");
+    struct kube_pod *p = lab_pod(l, "web-1", "hash1"); /* no gate: ELBv2's word alone decides */
+    lab_containers_ready(l, p, true);
+    (void)lab_target(l, b, p, 8080, "healthy", "");
+    lab_step(l, 3600); /* idle groups are asked rarely */
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
+    for (int i = 0; i < 2; i++) {
+        b->group->observed_at = l->f.now;
+        int64_t asked = l->f.now;
+        b->group->error = i == 0 ? "AccessDenied" : "";
+        l->cluster.aws_known = i == 0;
+        assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
+        assert_int_equal(l->v.next_look, asked + 90000);
+        lab_after(l, 90);
+        assert_int_equal(lab_judge(l)->state, ROLLOUT_EXPOSED);
+        assert_int_equal(lab_pod_verdict(l, 0)->elb, TRUTH_UNKNOWN);
+        l->cluster.started_at = l->f.now; /* a fresh process has not asked yet */
+        assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
+        lab_remember(l);
+    }
+    lab_free(l);
+}
+
 static void addresses_are_compared_as_addresses(void **state)
 {
     (void)state;
@@ -489,6 +518,7 @@ int main(void)
         cmocka_unit_test(pods_of_one_rollout_may_differ_in_their_labels),
         cmocka_unit_test(a_frozen_gate_beside_a_serving_one_does_not_matter),
         cmocka_unit_test(the_poll_that_never_confirms_is_believed_after_four_rechecks),
+        cmocka_unit_test(a_group_whose_source_fails_is_believed_for_a_while),
         cmocka_unit_test(addresses_are_compared_as_addresses),
         cmocka_unit_test(both_binding_families_stand_side_by_side),
         cmocka_unit_test(gates_of_unreadable_bindings_decide),
