@@ -9,7 +9,9 @@ import { sources, world } from './fixtures.mjs';
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+// As server/api sends it.
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const RANK = ['failed', 'stuck', 'exposed', 'slow', 'unknown', 'progressing', 'paused', 'serving', 'not_gated', 'idle'];
 
 const keyOf = (r) => `${r.namespace}/${r.kind.toLowerCase()}/${r.name}`;
@@ -135,6 +137,14 @@ export class Mock {
     return { ...rest, index, ...one.rollout, causes: one.causes };
   }
 
+  // The next list is written now and sent when the returned function is called. `listHeld` tells when it was asked for.
+  holdList() {
+    let release;
+    this.hold = new Promise((done) => { release = done; });
+    this.listHeld = new Promise((done) => { this.sayHeld = done; });
+    return () => { this.hold = null; release(); };
+  }
+
   async #answer(request, response) {
     const url = new URL(request.url, this.url);
     if (!url.pathname.startsWith('/api/v1/')) return this.#file(url.pathname, response);
@@ -148,7 +158,11 @@ export class Mock {
     if (this.broken === 'refuse') return problem(503, 'the store is closed');
     if (this.token && request.headers.authorization !== `Bearer ${this.token}`) return problem(401, 'a token is needed');
     if (path === '/events') return this.broken === 'nostream' ? problem(503, 'no streams') : this.#events(request, response);
-    const body = this.#api(path, url.searchParams);
+    const body = JSON.parse(JSON.stringify(this.#api(path, url.searchParams)));
+    if (path === '/rollouts' && this.hold) {
+      this.sayHeld();
+      await this.hold;
+    }
     if (!body) return problem(404, 'there is no such rollout');
     return this.#json(request, response, body);
   }

@@ -2,6 +2,7 @@
 // asked again when an event names it, and every 10 s since targets move without events.
 import { effect, signal } from '@preact/signals';
 import { get, rolloutPath } from '../lib/http.js';
+import { mergeTurns } from '../lib/turns.js';
 import { findRow } from './rollouts.js';
 import { route } from './route.js';
 
@@ -36,7 +37,30 @@ async function readView(id, at, name, signalOf) {
   const answer = await get(rolloutPath(at, view), { params, etag: etags[name], signal: signalOf });
   if (answer.notModified || detail.value?.id !== id) return;
   etags[name] = answer.etag;
-  update(id, { [name]: answer.body, missing: false });
+  const known = detail.value[name];
+  const body = name === 'timeline' && known
+    ? { ...answer.body, items: mergeTurns(known.items, answer.body.items), next: known.next }
+    : answer.body;
+  update(id, { [name]: body, missing: false });
+}
+
+// The next older page of the timeline. A cursor that the server has forgotten starts it anew.
+export async function readOlder() {
+  const { id, timeline } = detail.value;
+  try {
+    const params = { ...VIEWS.timeline.params, cursor: timeline.next };
+    const { body } = await get(rolloutPath(detail.value, VIEWS.timeline.view), { params });
+    const known = detail.value?.id === id ? detail.value.timeline : null;
+    if (known) update(id, { timeline: { ...known, items: mergeTurns(known.items, body.items), next: body.next } });
+  } catch (e) {
+    if (e.status !== 410) {
+      update(id, { error: e.message });
+      return;
+    }
+    delete etags.timeline;
+    update(id, { timeline: null });
+    detailRefresh();
+  }
 }
 
 async function readAll(id, at, signalOf) {

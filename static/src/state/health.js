@@ -9,14 +9,23 @@ import { SOURCE_NAMES, SOURCE_STATES } from './words.js';
 const SILENT_MS = 90_000; // the server's own default for "stale"
 
 // Sources that are connections, with their age and words.
-export const connections = computed(() =>
-  sources.value.filter((s) => !s.name.includes('/')).map((s) => describe(s, tick.value)));
+export const connections = computed(() => {
+  const now = tick.value;
+  const list = sources.value.filter((s) => !s.name.includes('/')).map((s) => describe(s, now));
+  // A server that does not ask AWS at all may not name it: the missing third truth is worth a word.
+  if (summary.value !== null && !list.some((s) => s.name === 'aws')) list.push(describe(NO_AWS, now));
+  return list.sort((a, b) => (a.name < b.name ? 1 : -1));
+});
+
+const NO_AWS = { name: 'aws', state: 'off', message: 'gatehouse does not ask AWS: what the load balancer says is unknown', ok_at: null };
 
 function describe(source, now) {
   const known = SOURCE_STATES[source.state] ?? { level: 'warn', word: clean(source.state, 40) };
   const okAt = time(source.ok_at);
   const ageMs = okAt === null ? null : now - okAt;
-  const silent = known.level === 'ok' && ageMs !== null && ageMs > SILENT_MS;
+  // Parts of a source (kubernetes/pods) tell when they were last read whole, which is no sign of life.
+  const part = source.name.includes('/');
+  const silent = !part && known.level === 'ok' && ageMs !== null && ageMs > SILENT_MS;
   return {
     ...source,
     label: SOURCE_NAMES[source.name] ?? clean(source.name, 60),

@@ -1,5 +1,6 @@
 // One rollout: what it is and how it goes, what holds it, its pods, what happened, its past.
 import { useEffect, useRef } from 'preact/hooks';
+import { gateProgress, gateWords } from '../lib/gates.js';
 import { clean, humanise, shortImage } from '../lib/text.js';
 import { seconds } from '../lib/format.js';
 import { detail, detailRefresh } from '../state/detail.js';
@@ -7,7 +8,7 @@ import { isOld } from '../state/health.js';
 import { listBack } from '../state/route.js';
 import { stateHelp } from '../state/words.js';
 import { Cause, OtherCauses } from './cause.jsx';
-import { GateBar, gateWords } from './gatebar.jsx';
+import { GateBar } from './gatebar.jsx';
 import { History } from './history.jsx';
 import { Glyph, State } from './icons.jsx';
 import { PodList } from './pods.jsx';
@@ -36,13 +37,13 @@ function Facts({ r }) {
   return (
     <dl class="facts">
       <Fact label="Gates" wide>
-        <GateBar gates={r.gates} wide />
-        <span class="muted small">{gateWords(r.gates)}</span>
+        <GateBar rollout={r} />
+        <span class="muted small">{gateWords(gateProgress(r))}</span>
       </Fact>
       <Fact label="Pods" wide>
         <Pods pods={r.pods} />
         <span class="muted small">
-          {r.pods.updated} of the new revision{r.pods.old > 0 ? `, ${r.pods.old} of older ones` : ''}
+          {r.pods.updated} of this revision{r.pods.old > 0 ? `, ${r.pods.old} of older ones` : ''}
         </span>
       </Fact>
       <Fact label="Started"><Clock at={r.started_at} /></Fact>

@@ -51,9 +51,10 @@ export function Help() {
   }, [shown.value]);
   return (
     <dialog ref={ref} class="help" aria-labelledby="help-title" onClose={() => { shown.value = false; }}>
-      <form method="dialog">
-        <button class="quiet" title="Close (Esc)"><Glyph of="close" /><span class="sr">Close</span></button>
-      </form>
+      <button type="button" class="quiet close" title="Close (Esc)" onClick={() => { shown.value = false; }}>
+        <Glyph of="close" />
+        <span class="sr">Close</span>
+      </button>
       <h2 id="help-title">Keys and settings</h2>
       <table class="keys">
         <tbody>

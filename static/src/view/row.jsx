@@ -12,7 +12,7 @@ export function Pods({ pods }) {
   const states = POD_STATES.filter((s) => pods.by_state[s] > 0);
   return (
     <span class="pods">
-      <span class="num ready" title="pods ready for Kubernetes, of those wanted">
+      <span class="num ready" title="pods of this revision that Kubernetes calls ready, of those wanted">
         <b>{pods.ready}</b>/{pods.desired} <span class="unit">ready</span>
       </span>
       {states.map((s) => (
@@ -22,6 +22,7 @@ export function Pods({ pods }) {
           <span class="sr"> {stateWord(s)}, </span>
         </span>
       ))}
+      {pods.old > 0 && <span class="num unit" title={`${pods.old} pods of older revisions`}>+{pods.old} old</span>}
     </span>
   );
 }
@@ -71,7 +72,7 @@ export function Row({ id }) {
           <bdi>{clean(r.namespace, 80)}</bdi> <span class="kind">{clean(r.kind, 40)}</span>
         </span>
       </div>
-      <div role="cell" class="c-gates"><GateBar gates={r.gates} /></div>
+      <div role="cell" class="c-gates"><GateBar rollout={r} /></div>
       <div role="cell" class="c-pods"><Pods pods={r.pods} /></div>
       <div role="cell" class="c-since">
         <span class="label" aria-hidden="true">for </span>

@@ -1,6 +1,8 @@
 // What happened to a rollout, newest first: turns of the rollout itself, its pods, gates and targets.
 import { useState } from 'preact/hooks';
 import { clean } from '../lib/text.js';
+import { turnKey, turnsOf } from '../lib/turns.js';
+import { readOlder } from '../state/detail.js';
 import { stateWord } from '../state/words.js';
 import { Icon } from './icons.jsx';
 import { Clock, Since } from './time.jsx';
@@ -13,6 +15,17 @@ const short = (subject) => {
   return text.slice(text.lastIndexOf('/') + 1);
 };
 
+function Pods({ names }) {
+  if (names[0] === '') return <span class="muted">the whole rollout</span>;
+  if (names.length === 1) return <bdi>{clean(names[0], 253)}</bdi>;
+  return (
+    <details class="names">
+      <summary>{names.length} pods</summary>
+      {names.map((n) => <bdi key={n}>{clean(n, 253)}</bdi>)}
+    </details>
+  );
+}
+
 function Entry({ t }) {
   const state = t.what === 'rollout' || t.what === 'pod' ? t.to : null;
   return (
@@ -21,11 +34,14 @@ function Entry({ t }) {
       <span class="ago muted"><Since at={t.at} /> ago</span>
       <span class="what muted">{clean(t.what, 20)}</span>
       <span class="who">
-        {t.pod ? <bdi>{clean(t.pod, 253)}</bdi> : <span class="muted">the whole rollout</span>}
-        {t.subject && <span class="muted subject" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>}
+        <Pods names={t.pods} />
+        {t.subject && t.subjects.length === 1 && (
+          <span class="muted subject" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>
+        )}
       </span>
       <span class="turned">
-        {t.from && <><span class="muted">{stateWord(t.from)}</span> <span aria-hidden="true">→</span><span class="sr"> to </span> </>}
+        {t.from === t.to && <span class="muted">still </span>}
+        {t.from && t.from !== t.to && <><span class="muted">{stateWord(t.from)}</span> <span aria-hidden="true">→</span><span class="sr"> to </span> </>}
         <b class={state ? `state s-${state}` : `to-${clean(t.to, 20)}`}>{state && <Icon of={state} />}{stateWord(t.to) || 'gone'}</b>
       </span>
       {(t.reason || t.message) && (
@@ -41,7 +57,7 @@ export function Timeline({ timeline }) {
   const [all, setAll] = useState(false);
   const [what, setWhat] = useState('all');
   if (!timeline) return null;
-  const items = timeline.items.filter((t) => what === 'all' || t.what === what);
+  const items = turnsOf(timeline.items.filter((t) => what === 'all' || t.what === what));
   const list = all ? items : items.slice(0, FIRST);
   return (
     <section class="panel" aria-labelledby="timeline-title">
@@ -53,10 +69,13 @@ export function Timeline({ timeline }) {
       </div>
       {list.length === 0 && <p class="empty">Nothing has been seen to change yet.</p>}
       <ol class="timeline">
-        {list.map((t, i) => <Entry key={`${t.at} ${t.pod} ${t.subject} ${t.to} ${i}`} t={t} />)}
+        {list.map((t) => <Entry key={turnKey(t)} t={t} />)}
       </ol>
       {items.length > list.length && (
         <button type="button" class="small" onClick={() => setAll(true)}>show all {items.length}</button>
+      )}
+      {items.length === list.length && timeline.next && (
+        <button type="button" class="small" onClick={() => { setAll(true); readOlder(); }}>older</button>
       )}
     </section>
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pod } from '../../../static/test/fixtures.mjs';
+import { ago, pod } from '../../../static/test/fixtures.mjs';
 import { link, withPage } from './browser.mjs';
 
 test('a deep link shows the rollout: verdict, cause, evidence, pods, timeline, revisions', withPage(async ({ page, open }) => {
@@ -47,6 +47,24 @@ test('an event for the rollout on the page changes it at once and reads its pods
   await page.locator('.panel.cause').waitFor({ state: 'detached' });
   await page.locator('.pod.s-failing').first().waitFor({ state: 'detached' });
   await page.locator('.pod.s-serving').first().waitFor();
+}));
+
+test('older turns are read page by page, and stay while new ones come', withPage(async ({ page, mock, open }) => {
+  await open('/r/shop/deployment/web');
+  const section = page.locator('.panel:has(#timeline-title)');
+  await section.getByRole('button', { name: 'show all 100' }).click();
+  await section.getByRole('button', { name: 'older' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.turn').length === 130);
+  await link(page, 'live');
+  const one = mock.world.get('shop/deployment/web');
+  one.timeline.unshift({ ...one.timeline[0], at: ago(0), to: 'serving' });
+  mock.emit('rollout', one.rollout);
+  await page.waitForFunction(() => document.querySelectorAll('.turn').length === 131);
+}, {
+  setup: (mock) => {
+    const turn = (i) => ({ at: ago(60 * (i + 1)), what: 'pod', pod: `p${i}`, subject: '', from: 'starting', to: 'registering', reason: '', message: '' });
+    mock.world.get('shop/deployment/web').timeline = Array.from({ length: 130 }, (_, i) => turn(i));
+  },
 }));
 
 test('a rollout that is not there says so', withPage(async ({ page, mock, open }) => {

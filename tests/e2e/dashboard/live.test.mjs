@@ -28,6 +28,19 @@ test('resync reads the list again: changed, new and gone', withPage(async ({ pag
   await rowOf(page, 'search/deployment/indexer').waitFor({ state: 'detached' });
 }));
 
+test('an event that overtakes the list it belongs to is not lost', withPage(async ({ page, mock, open }) => {
+  await open();
+  await link(page, 'live');
+  const release = mock.holdList();
+  mock.emit('resync', {});
+  await mock.listHeld;
+  mock.patch('shop/deployment/users', { state: 'failed', since: ago(1) });
+  await rowOf(page, 'shop/deployment/users').getByText('failed').waitFor();
+  release();
+  await page.waitForTimeout(800);
+  assert.equal(await rowOf(page, 'shop/deployment/users').getByText('failed').count(), 1);
+}));
+
 test('without a stream the page polls and says so; with one again it is live', withPage(async ({ page, mock, open }) => {
   await open();
   await link(page, 'connecting');
