@@ -71,7 +71,7 @@ static struct finding *claim_shut(struct judge *j, struct pod_sheet *p, const st
                                   struct claim *c, int64_t grace)
 {
     bool sure = lasts(j, p, c, grace);
-    c->severity = sure ? SEVERITY_ERROR : SEVERITY_WARNING;
+    c->severity = sure ? SEVERITY_ERROR : SEVERITY_INFO;
     c->likely = c->likely || !sure;
     c->since = sure ? waits_since(p) : 0;
     struct finding *f = claim_pod(j, p, c);

@@ -30,8 +30,9 @@ static struct word word_for(const struct judge *j, const struct pod_sheet *p,
     enum elb_word elb = g != NULL ? fresh_word(j, p, g) : elb_word_of(pb);
     if (elb != ELB_UNKNOWN) {
         const struct facts_target *t = pb->target;
+        bool out = elb == ELB_ABSENT; /* draining keeps the reason of what went before */
         return (struct word){.state = t != NULL ? t->t.state : "absent",
-                             .reason = t != NULL ? t->t.reason : "",
+                             .reason = t != NULL && !out ? t->t.reason : "",
                              .text = t != NULL ? t->t.description : "",
                              .by_elb = true};
     }
@@ -265,6 +266,7 @@ static bool lost(struct judge *j, struct pod_sheet *p, const struct pod_binding 
                       .since = since,
                       .a = w->state};
     struct finding *f = claim_word(j, p, pb, w, &c);
+    f->aside = g == NULL && claimed(j, "gate_missing_injection_failed", NULL) != NULL;
     if (g != NULL && wants_evidence(f)) {
         finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name),
                          arena_printf(j->a, "condition %s", g->type), "False %s",
@@ -276,15 +278,15 @@ static bool lost(struct judge *j, struct pod_sheet *p, const struct pod_binding 
 
 /* ---- a pod that served ---- */
 
-/* Its gate was open before. At first sight kubelet's Ready tells: it went False long after the
- * containers were ready. */
+/* Its gate was open before. Where we did not see it kubelet's Ready tells: it went False long after
+ * the containers were ready. */
 static bool served_before(const struct pod_sheet *p, const struct pod_gate *g, bool *ret_likely)
 {
     *ret_likely = false;
     if (track_of_gate(p, g)->opened_at != 0) {
         return true;
     }
-    if (p->fp->track->state >= 0) {
+    if (p->track->watched != 0) {
         return false;
     }
     const struct condition *ready = condition_get(&p->fp->pod->conditions, "Ready");
@@ -299,7 +301,7 @@ static bool served_before(const struct pod_sheet *p, const struct pod_gate *g, b
 static bool restarted(const struct pod_sheet *p, const struct pod_gate *g)
 {
     const struct gate_track *t = track_of_gate(p, g);
-    return t->opened_at != 0 && (p->track->containers_unready_at >= t->opened_at ||
+    return t->opened_at != 0 && (p->track->containers_unready_at + SECOND_MS > t->opened_at ||
                                  p->track->restarts > p->track->restarts_at_open);
 }
 

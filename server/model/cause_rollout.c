@@ -264,10 +264,17 @@ static void say_checked(struct judge *j, struct finding *f, const struct pod_she
 /* Another rule will speak once its time has come. */
 static bool too_early(struct judge *j, const struct pod_sheet *p)
 {
-    int64_t at = p->waiting_since + RECHECKS_LATE * j->f->policy->recheck_ms;
-    if (p->waiting_since != 0 && j->sight->now < at) {
+    int64_t since = p->v->state == POD_EXPOSED ? p->v->state_since : p->waiting_since;
+    int64_t at = since + RECHECKS_LATE * j->f->policy->recheck_ms;
+    if (since != 0 && j->sight->now < at) {
         judge_look_at(j, at);
         return true;
+    }
+    for (uint32_t i = 0; p->v->state == POD_EXPOSED && i < p->n_near; i++) {
+        enum elb_word word = elb_word_of(p->near[i]);
+        if (word == ELB_REGISTERING || word == ELB_CHECKING) {
+            return true;
+        }
     }
     for (uint32_t i = 0; i < p->n_gates; i++) {
         const struct pod_gate *g = &p->gates[i];
