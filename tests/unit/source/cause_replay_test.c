@@ -211,7 +211,7 @@ static void undo_condition(struct stage *s, struct kube_pod *p, const char *type
 {
     const struct condition *c = condition_get(&p->conditions, type);
     const char *first = first_change(s, p->meta.name, type);
-    if (c == NULL || first == NULL || c->transition_at + 999 < s->from) {
+    if (c == NULL || first == NULL || c->transition_at + 999 < s->from || s->row->snapshot) {
         return;
     }
     /* The recording of a pod that was there before begins with all it had; its gate had moved. */
