@@ -73,10 +73,10 @@ static const char *ref_of(struct store *s, enum kind kind, const void *record)
 
 /* ---- company ---- */
 
-static const char *const injection_labels[] = {"elbv2.k8s.aws/pod-readiness-gate-inject",
-                                               "eks.amazonaws.com/pod-readiness-gate-inject",
-                                               "application-networking.k8s.aws/"
-                                               "pod-readiness-gate-inject"};
+#define INJECT "pod-readiness-gate-inject"
+static const char *const injection_labels[] = {("elbv2.k8s.aws/" INJECT),
+                                               ("eks.amazonaws.com/" INJECT),
+                                               ("application-networking.k8s.aws/" INJECT)};
 
 static bool injection_differs(const struct kube_namespace *a, const struct kube_namespace *b)
 {
@@ -123,15 +123,24 @@ static bool namespace_written(struct store *s, const struct kube_namespace *old,
     return db_run(&s->db, st, err) && (quiet || dirty_namespace_rollouts(s, id, err));
 }
 
-static bool company(struct store *s, enum kind kind, int64_t ns_id, int64_t id, const void *old,
+/* Which row, and in which stream its object came. */
+struct spot {
+    enum kind kind;
+    int64_t ns_id;
+    bool in_list;
+};
+
+static bool company(struct store *s, const struct spot *at, int64_t id, const void *old,
                     const void *fresh, struct err *err)
 {
-    switch ((int)kind) {
+    switch ((int)at->kind) {
+    case KIND_NAMESPACE:
+        return (old == NULL && fresh == NULL) || namespace_written(s, old, fresh, at->in_list, err);
     case KIND_REPLICASET:
-        return replicaset_changed(s, ns_id, old, fresh, err);
+        return replicaset_changed(s, at->ns_id, old, fresh, err);
     case KIND_BINDING_LBC:
     case KIND_BINDING_AUTO:
-        return fresh != NULL ? binding_written(s, id, ns_id, old, fresh, err)
+        return fresh != NULL ? binding_written(s, id, at->ns_id, old, fresh, err)
                              : binding_removed(s, id, err);
     default:
         return true;
@@ -230,16 +239,11 @@ static bool delete_row(struct store *s, int64_t id, struct err *err)
     return db_run(&s->db, st, err);
 }
 
-static bool remove_loaded(struct store *s, enum kind kind, int64_t ns_id, int64_t id,
-                          const void *old, struct err *err)
+static bool remove_loaded(struct store *s, const struct spot *at, int64_t id, const void *old,
+                          struct err *err)
 {
-    if (!delete_row(s, id, err) || !company(s, kind, ns_id, id, old, NULL, err)) {
-        return false;
-    }
-    if (kind == KIND_NAMESPACE && old != NULL && !namespace_written(s, old, NULL, false, err)) {
-        return false;
-    }
-    return after_write(s, kind, ns_id, old, NULL, err);
+    return delete_row(s, id, err) && company(s, at, id, old, NULL, err) &&
+           after_write(s, at->kind, at->ns_id, old, NULL, err);
 }
 
 bool apply_remove_object(struct store *s, enum kind kind, int64_t id, struct err *err)
@@ -255,25 +259,26 @@ bool apply_remove_object(struct store *s, enum kind kind, int64_t id, struct err
         return true;
     }
     size_t len = 0;
-    int64_t ns_id = db_int(st, 0);
+    const struct spot at = {.kind = kind, .ns_id = db_int(st, 0)};
     const char *rv = db_text(st, 1, s->scratch);
     const void *body = db_blob(st, 2, s->scratch, &len);
     (void)sqlite3_reset(st); /* the row was read */
     void *old = apply_unpack(s, kind, body, len, rv, s->scratch);
-    return remove_loaded(s, kind, ns_id, id, old, err);
+    return remove_loaded(s, &at, id, old, err);
 }
 
-static bool keep(struct store *s, enum kind kind, int64_t ns_id, struct stored *row,
-                 const struct change_object *o, bool in_list, struct err *err)
+static bool keep(struct store *s, const struct spot *at, struct stored *row, const void *record,
+                 struct err *err)
 {
-    const struct meta *m = o->record;
+    const struct meta *m = record;
+    enum kind kind = at->kind;
     void *old = row->found ? apply_unpack(s, kind, row->body, row->len, row->rv, s->scratch) : NULL;
     enum lease_news lease =
-        row->found && kind == KIND_LEASE ? lease_news(s, row->id, old, o->record) : LEASE_CHANGED;
+        row->found && kind == KIND_LEASE ? lease_news(s, row->id, old, record) : LEASE_CHANGED;
     if (lease == LEASE_RENEWED_LATELY) {
         return true;
     }
-    if (!apply_pack(s, kind, o->record, err)) {
+    if (!apply_pack(s, kind, record, err)) {
         return false;
     }
     bool same =
@@ -282,23 +287,20 @@ static bool keep(struct store *s, enum kind kind, int64_t ns_id, struct stored *
     if (same) {
         return write_version(s, row->id, m->resource_version, err);
     }
-    if (!write_row(s, kind, ns_id, row, o->record, err)) {
+    if (!write_row(s, kind, at->ns_id, row, record, err)) {
         return false;
     }
     if (added) {
         list_saw(s, kind, row->id, true);
     }
     if (kind == KIND_LEASE && added) {
-        (void)lease_news(s, row->id, NULL, o->record); /* remembers it */
+        (void)lease_news(s, row->id, NULL, record); /* remembers it */
     }
     if (lease == LEASE_RENEWED) {
         return true;
     }
-    if (kind == KIND_NAMESPACE && !namespace_written(s, old, o->record, in_list, err)) {
-        return false;
-    }
-    return company(s, kind, ns_id, row->id, old, o->record, err) &&
-           after_write(s, kind, ns_id, old, o->record, err);
+    return company(s, at, row->id, old, record, err) &&
+           after_write(s, kind, at->ns_id, old, record, err);
 }
 
 static bool is_noise(enum kind kind, const struct change_object *o)
@@ -311,12 +313,13 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
                   struct err *err)
 {
     const struct meta *m = o->record;
-    int64_t ns_id = 0;
+    struct spot at = {.kind = kind, .in_list = in_list};
     struct stored row = {0};
     if (is_noise(kind, o)) {
         return true;
     }
-    if (!names_id(s, m->namespace, &ns_id, err) || !load(s, kind, ns_id, m->name, &row, err)) {
+    if (!names_id(s, m->namespace, &at.ns_id, err) ||
+        !load(s, kind, at.ns_id, m->name, &row, err)) {
         return false;
     }
     bool same_uid = row.found && strcmp(row.uid, m->uid) == 0;
@@ -325,7 +328,7 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
             return true; /* gone already, or another object of that name stands here now */
         }
         void *old = apply_unpack(s, kind, row.body, row.len, row.rv, s->scratch);
-        return remove_loaded(s, kind, ns_id, row.id, old, err);
+        return remove_loaded(s, &at, row.id, old, err);
     }
     bool same_rv =
         m->resource_version[0] != '\0' && row.found && strcmp(row.rv, m->resource_version) == 0;
@@ -341,10 +344,10 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
     }
     if (row.found && !same_uid) { /* made anew under its old name: nothing of the old one counts */
         void *old = apply_unpack(s, kind, row.body, row.len, row.rv, s->scratch);
-        if (!remove_loaded(s, kind, ns_id, row.id, old, err)) {
+        if (!remove_loaded(s, &at, row.id, old, err)) {
             return false;
         }
         row.found = false;
     }
-    return keep(s, kind, ns_id, &row, o, in_list, err);
+    return keep(s, &at, &row, o->record, err);
 }

@@ -71,10 +71,9 @@ static void changed(struct store *s, int64_t ns_id, int64_t id)
     tx_touch_namespace(s, ns_id);
 }
 
-bool workload_ensure(struct store *s, int64_t ns_id, const char *kind, const char *name,
-                     const char *uid, int64_t *ret, struct err *err)
+bool workload_ensure(struct store *s, struct workload_key key, int64_t *ret, struct err *err)
 {
-    if (!workload_find(s, ns_id, kind, name, ret, err)) {
+    if (!workload_find(s, key.ns_id, key.kind, key.name, ret, err)) {
         return false;
     }
     if (*ret != 0) {
@@ -82,14 +81,14 @@ bool workload_ensure(struct store *s, int64_t ns_id, const char *kind, const cha
     }
     int64_t id = ++s->next_workload_id;
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_ADD);
-    db_bind(st, "iiittt", id, s->cluster_id, ns_id, kind, name, uid);
+    db_bind(st, "iiittt", id, s->cluster_id, key.ns_id, key.kind, key.name, key.uid);
     if (!db_run(&s->db, st, err)) {
         return false;
     }
     s->commit.list_changed = true;
-    tally_add(s, ns_id, TALLY_ROLLOUTS, ROLLOUT_UNKNOWN, 1);
-    changed(s, ns_id, id);
-    dirty_mark(s, DIRTY_NAMESPACE, ns_id);
+    tally_add(s, key.ns_id, TALLY_ROLLOUTS, ROLLOUT_UNKNOWN, 1);
+    changed(s, key.ns_id, id);
+    dirty_mark(s, DIRTY_NAMESPACE, key.ns_id);
     *ret = id;
     return true;
 }
@@ -226,7 +225,8 @@ static bool keep(struct store *s, enum kind kind, int64_t ns_id, struct stored *
     bool other = row->found && row->uid[0] != '\0' && strcmp(row->uid, m->uid) != 0;
     int64_t id = row->id;
     if (!row->found &&
-        !workload_ensure(s, ns_id, kind_info(kind)->name, m->name, m->uid, &id, err)) {
+        !workload_ensure(s, (struct workload_key){ns_id, kind_info(kind)->name, m->name, m->uid},
+                         &id, err)) {
         return false;
     }
     if (other && !start_anew(s, id, err)) {
@@ -314,15 +314,20 @@ static bool through_replicaset(struct store *s, int64_t ns_id, const struct owne
     }
     const struct owner *above = meta_controller(&rs->meta);
     return above != NULL
-               ? workload_ensure(s, ns_id, above->kind, above->name, above->uid, ret, err)
-               : workload_ensure(s, ns_id, "ReplicaSet", owner->name, owner->uid, ret, err);
+               ? workload_ensure(s,
+                                 (struct workload_key){ns_id, above->kind, above->name, above->uid},
+                                 ret, err)
+               : workload_ensure(
+                     s, (struct workload_key){ns_id, "ReplicaSet", owner->name, owner->uid}, ret,
+                     err);
 }
 
 bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner,
                        const struct meta *self, int64_t *ret, struct err *err)
 {
     if (owner == NULL) {
-        return workload_ensure(s, ns_id, "Pod", self->name, self->uid, ret, err);
+        return workload_ensure(s, (struct workload_key){ns_id, "Pod", self->name, self->uid}, ret,
+                               err);
     }
     if (strcmp(owner->kind, "Job") == 0) {
         *ret = 0; /* it finishes: nothing rolls out */
@@ -334,9 +339,11 @@ bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner
         *ret = memo->workload_id;
         return true;
     }
-    bool ok = strcmp(owner->kind, "ReplicaSet") == 0
-                  ? through_replicaset(s, ns_id, owner, ret, err)
-                  : workload_ensure(s, ns_id, owner->kind, owner->name, owner->uid, ret, err);
+    bool ok =
+        strcmp(owner->kind, "ReplicaSet") == 0
+            ? through_replicaset(s, ns_id, owner, ret, err)
+            : workload_ensure(s, (struct workload_key){ns_id, owner->kind, owner->name, owner->uid},
+                              ret, err);
     if (ok && *ret != 0 && strlen(owner->uid) < sizeof memo->uid) {
         memo->hash = owner_hash(owner);
         memo->ns_id = ns_id;
@@ -356,7 +363,8 @@ static bool own_row(struct store *s, int64_t ns_id, const struct kube_workload *
         return false;
     }
     bool other = row.found && row.uid[0] != '\0' && strcmp(row.uid, rs->meta.uid) != 0;
-    if (!workload_ensure(s, ns_id, "ReplicaSet", rs->meta.name, rs->meta.uid, &id, err) ||
+    if (!workload_ensure(s, (struct workload_key){ns_id, "ReplicaSet", rs->meta.name, rs->meta.uid},
+                         &id, err) ||
         (other && !start_anew(s, id, err))) {
         return false;
     }

@@ -45,10 +45,11 @@ struct row {
     size_t len;
     const char *rv;
     int64_t judged_at;
+    struct rollout_prior *prior;
 };
 
-static bool load_row(struct store *s, int64_t id, struct arena *a, struct facts *f,
-                     struct rollout_prior *prior, struct row *ret, struct err *err)
+static bool load_row(struct store *s, int64_t id, struct arena *a, struct facts *f, struct row *ret,
+                     struct err *err)
 {
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_FACTS);
     db_bind(st, "i", id);
@@ -59,8 +60,11 @@ static bool load_row(struct store *s, int64_t id, struct arena *a, struct facts 
     if (!row) {
         return err_set(err, ERR_NOT_FOUND, "no such workload");
     }
-    *ret =
-        (struct row){.ns_id = db_int(st, 0), .rv = db_text(st, 4, a), .judged_at = db_int(st, 6)};
+    struct rollout_prior *prior = arena_zalloc(a, sizeof *prior);
+    *ret = (struct row){.ns_id = db_int(st, 0),
+                        .rv = db_text(st, 4, a),
+                        .judged_at = db_int(st, 6),
+                        .prior = prior};
     ret->body = db_blob(st, 5, a, &ret->len);
     f->kind = db_text(st, 1, a);
     f->name = db_text(st, 2, a);
@@ -250,11 +254,10 @@ bool facts_load_cols(struct store *s, int64_t workload_id, struct arena *a, stru
 bool store_rollout_facts(struct store *s, int64_t workload_id, struct arena *a, struct facts *ret,
                          struct err *err)
 {
-    struct rollout_prior *prior = arena_zalloc(a, sizeof *prior);
-    struct facts f = {.now = s->now, .binding_gate_prefixes = "", .prior = prior};
-    struct row row;
+    struct facts f = {.now = s->now, .binding_gate_prefixes = ""};
+    struct row row = {0};
     arena_reset(s->scratch);
-    if (!load_row(s, workload_id, a, &f, prior, &row, err) ||
+    if (!load_row(s, workload_id, a, &f, &row, err) ||
         !load_pods(s, workload_id, a, &f.pods, err)) {
         return false;
     }
@@ -268,12 +271,13 @@ bool store_rollout_facts(struct store *s, int64_t workload_id, struct arena *a, 
     if (row.body != NULL && kind != KIND_COUNT) {
         f.workload = apply_unpack(s, kind, row.body, row.len, row.rv, a);
     }
-    if (!load_prior_findings(s, workload_id, a, &prior->findings, err) ||
+    if (!load_prior_findings(s, workload_id, a, &row.prior->findings, err) ||
         !load_revisions(s, row.ns_id, f.uid, a, &f.revisions, err) ||
         !store_namespace_facts(s, row.ns_id, &f.ns, err) ||
         !store_cluster_facts(s, &f.cluster, err)) {
         return false;
     }
+    f.prior = row.prior;
     *ret = f;
     return true;
 }

@@ -47,7 +47,7 @@ static bool group_differs(struct store *s, const struct group_row *row, const st
 
 static bool apply_group(struct store *s, const struct elb_group *described, struct err *err)
 {
-    struct group_row row;
+    struct group_row row = {0};
     struct elb_group g = *described;
     if (!group_ensure(s, g.arn, g.name, &row, err)) {
         return false;
@@ -105,7 +105,7 @@ bool apply_groups(struct store *s, const struct change *c, struct err *err)
 
 bool apply_group_gone(struct store *s, const struct change *c, struct err *err)
 {
-    struct group_row g;
+    struct group_row g = {0};
     if (!group_ensure(s, c->group_arn, "", &g, err) || g.gone_at != 0) {
         return g.gone_at != 0;
     }

@@ -198,8 +198,7 @@ bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts
 {
     struct before b;
     bool changed = false;
-    bool pods_changed = false;
-    bool findings_changed = false;
+    struct saving w = {.workload_id = workload_id};
     arena_reset(s->scratch);
     if (!load_before(s, workload_id, &b, err)) {
         return false;
@@ -207,16 +206,16 @@ bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts
     if (!b.found) {
         return err_set(err, ERR_NOT_FOUND, "no such workload");
     }
+    w.ns_id = b.ns_id;
     if (!save_history(s, workload_id, b.ns_id, v, err) ||
-        !save_row(s, workload_id, &b, v, &changed, err) ||
-        !save_pods(s, workload_id, b.ns_id, facts, v, &pods_changed, err) ||
-        !save_findings(s, b.ns_id, workload_id, &v->findings, &findings_changed, err) ||
+        !save_row(s, workload_id, &b, v, &changed, err) || !save_pods(s, &w, facts, v, err) ||
+        !save_findings(s, &w, &v->findings, err) ||
         !save_quiet(s, workload_id, &b, count_waiting(facts, v), v->next_look, err)) {
         return false;
     }
     if (changed) {
         tell_rollout(s, workload_id, &b, facts, v);
-    } else if (pods_changed || findings_changed) {
+    } else if (w.changed) {
         tx_touch_rollout(s, workload_id);
     }
     *ret = (struct saved){.changed = changed,

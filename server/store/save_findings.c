@@ -114,19 +114,14 @@ static bool same(const struct old_finding *o, const struct finding *f, int64_t p
            strcmp(o->detail, detail) == 0;
 }
 
-struct where {
-    int64_t ns_id;
-    int64_t workload_id;
-};
-
-static bool write_one(struct store *s, const struct where *w, const struct old_finding *o,
-                      const struct finding *f, int64_t position, bool *ret_changed, struct err *err)
+static bool write_one(struct store *s, struct saving *w, const struct old_finding *o,
+                      const struct finding *f, int64_t position, struct err *err)
 {
     const char *detail = detail_json(s, f);
     if (o != NULL && same(o, f, position, detail)) {
         return true;
     }
-    *ret_changed = true;
+    w->changed = true;
     if (o != NULL) {
         sqlite3_stmt *st = db_get(&s->db, SQL_FINDING_UPDATE);
         db_bind(st, "iiiiiiiiti", (int64_t)f->severity, (int64_t)f->terminal,
@@ -148,12 +143,10 @@ static bool end_one(struct store *s, int64_t id, struct err *err)
     return db_run(&s->db, st, err);
 }
 
-bool save_findings(struct store *s, int64_t ns_id, int64_t workload_id, const struct list *findings,
-                   bool *ret_changed, struct err *err)
+bool save_findings(struct store *s, struct saving *w, const struct list *findings, struct err *err)
 {
     AUTO(facts_array) all = {0};
-    const struct where w = {ns_id, workload_id};
-    if (!load_old(s, ns_id, workload_id, &all, err)) {
+    if (!load_old(s, w->ns_id, w->workload_id, &all, err)) {
         return false;
     }
     for (uint32_t i = 0; i < findings->n; i++) {
@@ -162,14 +155,14 @@ bool save_findings(struct store *s, int64_t ns_id, int64_t workload_id, const st
         if (o != NULL) {
             o->kept = true;
         }
-        if (!write_one(s, &w, o, f, (int64_t)i, ret_changed, err)) {
+        if (!write_one(s, w, o, f, (int64_t)i, err)) {
             return false;
         }
     }
     struct old_finding *items = all.items;
     for (size_t i = 0; i < all.n; i++) {
         if (!items[i].kept) {
-            *ret_changed = true;
+            w->changed = true;
             if (!end_one(s, items[i].id, err)) {
                 return false;
             }
@@ -188,9 +181,9 @@ bool end_findings(struct store *s, int64_t workload_id, struct err *err)
 bool store_save_findings(struct store *s, int64_t ns_id, const struct list *findings,
                          const char *injection, struct err *err)
 {
-    bool changed = false;
+    struct saving w = {.ns_id = ns_id};
     arena_reset(s->scratch);
-    if (!save_findings(s, ns_id, 0, findings, &changed, err)) {
+    if (!save_findings(s, &w, findings, err)) {
         return false;
     }
     if (injection != NULL && ns_id != 0) {
@@ -199,11 +192,11 @@ bool store_save_findings(struct store *s, int64_t ns_id, const struct list *find
         if (!db_run(&s->db, st, err)) {
             return false;
         }
-        changed = changed || sqlite3_changes(s->db.handle) > 0;
+        w.changed = w.changed || sqlite3_changes(s->db.handle) > 0;
     }
-    if (changed && ns_id != 0) {
+    if (w.changed && ns_id != 0) {
         tx_tell_namespace(s, ns_id);
-    } else if (changed) {
+    } else if (w.changed) {
         s->commit.summary_changed = true;
         tx_visible(s);
     }

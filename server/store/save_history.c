@@ -111,9 +111,9 @@ static bool add_sample(struct store *s, int64_t ns_id, const struct usual_sample
         return false;
     }
     const char *blob = row ? sqlite3_column_blob(st, 0) : NULL;
-    n = blob != NULL ? (size_t)sqlite3_column_bytes(st, 0) / 4 : 0;
-    n = n > USUAL_SAMPLES ? USUAL_SAMPLES : n;
-    if (n > 0) {
+    if (blob != NULL) {
+        n = (size_t)sqlite3_column_bytes(st, 0) / 4;
+        n = n > USUAL_SAMPLES ? USUAL_SAMPLES : n;
         memcpy(ms, blob, n * 4);
     }
     (void)sqlite3_reset(st); /* the row was read */
@@ -151,7 +151,6 @@ static bool load_current(struct store *s, int64_t workload_id, struct current *r
     if (!db_step(&s->db, st, &row, err)) {
         return false;
     }
-    *ret = (struct current){.found = row};
     if (row) {
         *ret = (struct current){.found = true,
                                 .id = db_int(st, 0),
@@ -183,7 +182,7 @@ static bool start_revision(struct store *s, int64_t workload_id, const struct ro
 static bool save_revision(struct store *s, int64_t workload_id, const struct rollout_verdict *v,
                           struct err *err)
 {
-    struct current c;
+    struct current c = {.hash = "", .outcome = "", .cause = "", .revision = ""};
     if (v->revision_hash[0] == '\0') {
         return true; /* nothing to name it by */
     }

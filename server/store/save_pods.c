@@ -69,10 +69,25 @@ static bool have_cols(struct store *s, int64_t workload_id, const struct facts *
            err_set(err, ERR_BUG, "facts and rows of a rollout differ: %zu pods", s->n_cols);
 }
 
-bool save_pods(struct store *s, int64_t workload_id, int64_t ns_id, const struct facts *f,
-               const struct rollout_verdict *v, bool *ret_changed, struct err *err)
+static void tell_pod(struct store *s, const struct saving *w, const struct facts *f,
+                     const struct facts_pod *p, const struct pod_cols *old,
+                     const struct pod_cols *fresh)
 {
-    if (!have_cols(s, workload_id, f, err)) {
+    bool first = old->state == POD_UNKNOWN && p->track->state < 0;
+    store_feed(s, &(struct feed_item){.what = FEED_POD,
+                                      .workload_id = w->workload_id,
+                                      .ns_id = w->ns_id,
+                                      .namespace = f->ns->name,
+                                      .kind = "Pod",
+                                      .name = p->pod->meta.name,
+                                      .state = (int)fresh->state,
+                                      .from_state = first ? -1 : (int)old->state});
+}
+
+bool save_pods(struct store *s, struct saving *w, const struct facts *f,
+               const struct rollout_verdict *v, struct err *err)
+{
+    if (!have_cols(s, w->workload_id, f, err)) {
         return false;
     }
     for (uint32_t i = 0; i < v->pods.n && i < f->pods.n; i++) {
@@ -91,21 +106,9 @@ bool save_pods(struct store *s, int64_t workload_id, int64_t ns_id, const struct
         if (!write_cols(s, &fresh, err)) {
             return false;
         }
-        count(s, ns_id, old->state, fresh.state);
-        *ret_changed = true;
-        store_feed(s,
-                   &(struct feed_item){
-                       .what = FEED_POD,
-                       .workload_id = workload_id,
-                       .ns_id = ns_id,
-                       .namespace = f->ns->name,
-                       .kind = "Pod",
-                       .name = LIST_AT(struct facts_pod, f->pods, i)->pod->meta.name,
-                       .state = (int)fresh.state,
-                       .from_state = pv->track_changed && old->state == POD_UNKNOWN &&
-                                             LIST_AT(struct facts_pod, f->pods, i)->track->state < 0
-                                         ? -1
-                                         : (int)old->state});
+        count(s, w->ns_id, old->state, fresh.state);
+        w->changed = true;
+        tell_pod(s, w, f, LIST_AT(struct facts_pod, f->pods, i), old, &fresh);
         *old = fresh;
     }
     return true;

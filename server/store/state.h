@@ -122,6 +122,10 @@ struct store {
     struct db db;
     char *path;
     int lock_fd;
+    bool in_tx;   /* a transaction is open */
+    bool visible; /* ... and changed something that views show */
+    bool injectors_known;
+    bool was_stale;
     int64_t opened_at;
     int64_t settled_at;
     int64_t cluster_id;
@@ -132,9 +136,7 @@ struct store {
     _Atomic int64_t keep_bytes;
 
     /* the open transaction */
-    bool in_tx;
     int64_t now;
-    bool visible;
     struct commit commit;
     struct arena *feed_arena;
     struct feed_item *feed;
@@ -168,10 +170,8 @@ struct store {
     struct lease_memo leases[8];
     struct idmap group_seen_at; /* target group -> last complete answer, newer than its row */
     struct idmap group_written_at;
-    bool injectors_known;
     struct arena *injector_arena;
     struct list injectors; /* struct injector (injector.c) */
-    bool was_stale;
     int64_t cluster_look_at;
 
     struct arena *scratch; /* reset per object */
@@ -248,8 +248,14 @@ bool apply_remove_workload(struct store *s, int64_t id, struct err *err) MUST_CH
 /* The kind whose table packs a workload row's body; KIND_COUNT when none does. */
 enum kind workload_kind(const char *kind);
 /* The row of a workload, made when missing. */
-bool workload_ensure(struct store *s, int64_t ns_id, const char *kind, const char *name,
-                     const char *uid, int64_t *ret, struct err *err) MUST_CHECK;
+struct workload_key {
+    int64_t ns_id;
+    const char *kind;
+    const char *name;
+    const char *uid;
+};
+bool workload_ensure(struct store *s, struct workload_key key, int64_t *ret,
+                     struct err *err) MUST_CHECK;
 bool workload_find(struct store *s, int64_t ns_id, const char *kind, const char *name, int64_t *ret,
                    struct err *err) MUST_CHECK;
 /* Removes a row that has neither object nor pods, with its findings and tallies. */
@@ -349,12 +355,18 @@ void binding_track_write(const struct binding_track *t, unsigned char out[BINDIN
 bool store_is_stale(const struct store *s, int64_t now);
 
 /* ---- save*.c ---- */
-bool save_findings(struct store *s, int64_t ns_id, int64_t workload_id, const struct list *findings,
-                   bool *ret_changed, struct err *err) MUST_CHECK;
 bool save_history(struct store *s, int64_t workload_id, int64_t ns_id,
                   const struct rollout_verdict *v, struct err *err) MUST_CHECK;
-bool save_pods(struct store *s, int64_t workload_id, int64_t ns_id, const struct facts *f,
-               const struct rollout_verdict *v, bool *ret_changed, struct err *err) MUST_CHECK;
+/* Which rollout is saved, and whether something of it changed. */
+struct saving {
+    int64_t workload_id; /* 0: findings of the namespace or the cluster */
+    int64_t ns_id;
+    bool changed;
+};
+bool save_pods(struct store *s, struct saving *w, const struct facts *f,
+               const struct rollout_verdict *v, struct err *err) MUST_CHECK;
+bool save_findings(struct store *s, struct saving *w, const struct list *findings,
+                   struct err *err) MUST_CHECK;
 /* A JSON array of image names; lives in scratch. */
 const char *save_images(struct store *s, const struct strs *images);
 bool end_findings(struct store *s, int64_t workload_id, struct err *err) MUST_CHECK;

@@ -289,15 +289,29 @@ static bool delete_target(struct store *s, int64_t id, struct err *err)
     return db_run(&s->db, st, err);
 }
 
+/* The rows of a group as they stand, found by target and port. */
+struct old_targets {
+    struct old_target *items;
+    size_t n;
+    struct idmap index;
+};
+
+static struct old_target *old_of(const struct old_targets *olds, const struct elb_target *t)
+{
+    int64_t at = idmap_get(&olds->index, target_key(t->id, t->port), -1);
+    if (at < 0 || olds->items == NULL) {
+        return NULL;
+    }
+    struct old_target *old = &olds->items[at];
+    return strcmp(old->target, t->id) == 0 && old->port == t->port ? old : NULL;
+}
+
 /* One target of the answer against its row. */
 static bool diff_target(struct store *s, const struct group_row *g, struct elb_target t,
-                        struct old_target *olds, const struct idmap *index, struct moved *m,
-                        struct err *err)
+                        const struct old_targets *olds, struct moved *m, struct err *err)
 {
     t.id = address_canonical(t.id, s->scratch);
-    int64_t at = idmap_get(index, target_key(t.id, t.port), -1);
-    struct old_target *old =
-        at >= 0 && strcmp(olds[at].target, t.id) == 0 && olds[at].port == t.port ? &olds[at] : NULL;
+    struct old_target *old = old_of(olds, &t);
     if (old != NULL && old->seen) {
         return true; /* named twice */
     }
@@ -318,27 +332,26 @@ static bool diff_target(struct store *s, const struct group_row *g, struct elb_t
 static bool diff_targets(struct store *s, const struct group_row *g, const struct change *c,
                          struct moved *m, struct err *err)
 {
-    struct old_target *olds = NULL;
-    size_t n = 0;
-    struct idmap index = {0};
-    if (!load_targets(s, g->id, &olds, &n, err)) {
+    struct old_targets olds = {0};
+    if (!load_targets(s, g->id, &olds.items, &olds.n, err)) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        (void)idmap_put(&index, target_key(olds[i].target, olds[i].port), (int64_t)i);
+    for (size_t i = 0; i < olds.n; i++) {
+        const struct old_target *t = &olds.items[i];
+        (void)idmap_put(&olds.index, target_key(t->target, t->port), (int64_t)i); /* all differ */
     }
     bool ok = true;
     for (uint32_t i = 0; i < c->n_targets && i < ADDRESSES_MAX && ok; i++) {
-        ok = diff_target(s, g, c->targets[i], olds, &index, m, err);
+        ok = diff_target(s, g, c->targets[i], &olds, m, err);
     }
-    for (size_t i = 0; i < n && ok; i++) {
-        if (!olds[i].seen) {
-            moved_address(m, olds[i].target);
-            ok = delete_target(s, olds[i].id, err);
+    for (size_t i = 0; i < olds.n && ok; i++) {
+        if (!olds.items[i].seen) {
+            moved_address(m, olds.items[i].target);
+            ok = delete_target(s, olds.items[i].id, err);
         }
     }
-    idmap_fini(&index);
-    free(olds);
+    idmap_fini(&olds.index);
+    free(olds.items);
     return ok;
 }
 
@@ -366,7 +379,7 @@ static bool seen_again(struct store *s, int64_t group_id, struct err *err)
 
 bool apply_targets(struct store *s, const struct change *c, struct err *err)
 {
-    struct group_row g;
+    struct group_row g = {0};
     struct moved m = {.addresses.is_set = true};
     if (!group_ensure(s, c->group_arn, "", &g, err)) {
         return false;

@@ -55,35 +55,6 @@ static bool may_select(const struct kvs *selector, const struct kvs *labels)
     return true;
 }
 
-static bool moves(struct store *s, const struct list *restless, int64_t ns_id, const char *service,
-                  struct arena *a, bool *ret, struct err *err)
-{
-    const struct kube_service *svc = NULL;
-    bool looked = false;
-    *ret = false;
-    for (uint32_t i = 0; i < restless->n && !*ret; i++) {
-        const struct restless *r = LIST_AT(struct restless, *restless, i);
-        if (r->ns_id != ns_id) {
-            continue;
-        }
-        if (!looked) {
-            sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
-            db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_SERVICE, ns_id, service);
-            bool row = false;
-            if (!db_step(&s->db, st, &row, err)) {
-                return false;
-            }
-            size_t len = 0;
-            const void *body = row ? db_blob(st, 3, a, &len) : NULL;
-            (void)sqlite3_reset(st); /* the row was read */
-            svc = body != NULL ? apply_unpack(s, KIND_SERVICE, body, len, "", a) : NULL;
-            looked = true;
-        }
-        *ret = svc == NULL || r->labels == NULL || may_select(&svc->selector, r->labels);
-    }
-    return true;
-}
-
 /* A binding and its group, read before anything else is asked. */
 struct bound {
     int64_t ns_id;
@@ -93,6 +64,43 @@ struct bound {
     int64_t targets;
     int64_t healthy;
 };
+
+static bool load_service(struct store *s, const struct bound *x, struct arena *a,
+                         const struct kube_service **ret, struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
+    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_SERVICE, x->ns_id, x->b->service);
+    bool row = false;
+    if (!db_step(&s->db, st, &row, err)) {
+        return false;
+    }
+    size_t len = 0;
+    const void *body = row ? db_blob(st, 3, a, &len) : NULL;
+    (void)sqlite3_reset(st); /* the row was read */
+    *ret = body != NULL ? apply_unpack(s, KIND_SERVICE, body, len, "", a) : NULL;
+    return true;
+}
+
+/* Does one of the restless rollouts stand behind the binding? */
+static bool moves(struct store *s, const struct list *restless, const struct bound *x,
+                  struct arena *a, bool *ret, struct err *err)
+{
+    const struct kube_service *svc = NULL;
+    bool looked = false;
+    *ret = false;
+    for (uint32_t i = 0; i < restless->n && !*ret; i++) {
+        const struct restless *r = LIST_AT(struct restless, *restless, i);
+        if (r->ns_id != x->ns_id) {
+            continue;
+        }
+        if (!looked && !load_service(s, x, a, &svc, err)) {
+            return false;
+        }
+        looked = true;
+        *ret = svc == NULL || r->labels == NULL || may_select(&svc->selector, r->labels);
+    }
+    return true;
+}
 
 static bool load_bound(struct store *s, struct arena *a, struct list *ret, struct err *err)
 {
@@ -130,7 +138,7 @@ static struct group_wish *same_group(struct facts_array *all, struct idmap *inde
     const char *key = b->arn[0] != '\0' ? b->arn : b->group_name;
     int64_t at = idmap_get(index, (int64_t)(text_hash(key) >> 1), -1);
     struct group_wish *items = all->items;
-    bool same = at >= 0 && strcmp(items[at].arn, b->arn) == 0 &&
+    bool same = at >= 0 && items != NULL && strcmp(items[at].arn, b->arn) == 0 &&
                 (b->arn[0] != '\0' || strcmp(items[at].name, b->group_name) == 0);
     if (same) {
         return &items[at];
@@ -157,7 +165,7 @@ bool store_group_wishes(struct store *s, struct arena *a, struct list *ret, stru
     for (uint32_t i = 0; i < bound.n; i++) {
         const struct bound *x = LIST_AT(struct bound, bound, i);
         bool moving = false;
-        if (!moves(s, &restless, x->ns_id, x->b->service, a, &moving, err)) {
+        if (!moves(s, &restless, x, a, &moving, err)) {
             idmap_fini(&index);
             return false;
         }

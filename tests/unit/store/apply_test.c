@@ -371,7 +371,6 @@ static void an_object_past_the_ceiling_is_left_out_alone(void **state)
 {
     (void)state;
     struct bed b;
-    AUTO_PTR(arena) a = arena_new(0);
     bed_init(&b);
     struct change *c = change_of_kind(CHANGE_OBJECTS, KIND_SERVICE);
     c->objects = arena_array(c->arena, struct change_object, 2);

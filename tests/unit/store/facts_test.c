@@ -128,7 +128,6 @@ static void sources_are_facts(void **state)
 {
     (void)state;
     struct bed b;
-    AUTO_PTR(arena) a = arena_new(0);
     bed_init(&b);
     bed_settle(&b);
     bed_do(&b, change_of_kind(CHANGE_KIND_GONE, KIND_BINDING_AUTO));
