@@ -43,6 +43,7 @@ class Process:
 
     def __init__(self, name: str, argv: list[str], folder: pathlib.Path, env: dict[str, str] | None = None) -> None:
         self.log = folder / f"{name}.log"
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0  # a second start appends
         self._file = self.log.open("ab")
         self.popen = subprocess.Popen(argv, stdout=self._file, stderr=self._file, env={**os.environ, **(env or {})})
 
@@ -61,7 +62,8 @@ class Process:
         return code
 
     def text(self) -> str:
-        return self.log.read_text(errors="replace")
+        """Its own lines: what an earlier process of that name wrote does not count."""
+        return self.log.read_bytes()[self.log_start:].decode(errors="replace")
 
 
 class Gatehouse(Process):
@@ -133,10 +135,10 @@ class Simulator(Process):
         wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists(), 20)
         self.url = re.findall(r"server: ?\"?(https?://[^\s\"]+)", self.kubeconfig.read_text())[0]
 
-    def control(self, path: str, data: dict[str, Any] | None = None) -> Any:
+    def control(self, path: str, data: dict[str, Any] | None = None, method: str = "POST") -> Any:
         """A call of the control API, /_sim/PATH."""
-        body = json.dumps(data or {}).encode()
-        request = urllib.request.Request(f"{self.url}/_sim/{path}", data=body, method="POST",
+        body = json.dumps(data or {}).encode() if method == "POST" else None
+        request = urllib.request.Request(f"{self.url}/_sim/{path}", data=body, method=method,
                                          headers={"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()

@@ -1,0 +1,115 @@
+"""What an operator does and gets wrong: files, ports, databases, signals, and the checks of other tools."""
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import unittest
+
+from harness import BINARY, ROOT, Gatehouse, folder, wait_until
+
+ALONE = {"kubernetes": {"enabled": False}, "aws": {"mode": "off"}}
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(BINARY), *argv], capture_output=True, text=True, timeout=30)
+
+
+class Operator(unittest.TestCase):
+    def setUp(self) -> None:
+        context = folder("operator")
+        self.folder = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+
+    def file(self, name: str, text: str) -> pathlib.Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def test_configuration_errors_name_the_place(self) -> None:
+        path = self.file("bad.yaml", "listen: 127.0.0.1:0\npace:\n  stuck_mni: 5s\n")
+        done = run("check-config", str(path))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("bad.yaml:3:3", done.stderr)
+        done = run("serve", "--config", str(path))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("bad.yaml:3:3", done.stderr)
+        self.assertEqual(run("check-config", str(ROOT / "config/example.yaml")).returncode, 0)
+        self.assertEqual(run("frobnicate").returncode, 2)
+
+    def test_a_port_in_use_and_an_unreadable_kubeconfig_are_said(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            done = run("serve", "--kubernetes-enabled=false", "--aws-mode=off", "--db", str(self.folder / "x.db"),
+                       "--listen", address)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(address, done.stderr)
+        broken = self.file("kubeconfig", "clusters: [\n")
+        done = run("serve", "--kubeconfig", str(broken), "--db", str(self.folder / "y.db"), "--listen", "127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(str(broken), done.stderr)
+
+    def test_databases_that_are_corrupt_foreign_or_newer(self) -> None:
+        for name, make in (("corrupt", lambda p: p.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)),
+                           ("foreign", lambda p: sqlite3.connect(p).executescript("CREATE TABLE mine (a); INSERT INTO mine VALUES (1);")),
+                           ("text", lambda p: p.write_text("not a database\n"))):
+            with self.subTest(name):
+                path = self.folder / f"{name}.db"
+                make(path)
+                server = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name=name)
+                self.assertEqual(server.request("/livez")[0], 200)
+                server.stop()
+                aside = list(self.folder.glob(f"{name}.db.set-aside-*"))
+                self.assertTrue(aside, server.text())
+                self.assertIn("set-aside", server.text())
+        path = self.folder / "newer.db"
+        server = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="newer")
+        server.stop()
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA user_version = 9999")
+        connection.close()
+        before = path.read_bytes()
+        done = run("serve", "--kubernetes-enabled=false", "--aws-mode=off", "--db", str(path), "--listen", "127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("newer", done.stderr)
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_reload_takes_a_valid_file_and_keeps_the_old_one_otherwise(self) -> None:
+        server = Gatehouse(self.folder, ALONE)
+        self.addCleanup(server.stop)
+        config = json.loads(server.config_path.read_text())
+        server.config_path.write_text("pace: [\n")
+        status, _, body = server.request("/-/reload", method="POST", body=b"")
+        self.assertGreaterEqual(status, 400)
+        self.assertIn(b"gatehouse.yaml:", body)
+        server.config_path.write_text(json.dumps({**config, "log_level": "debug"}))
+        server.popen.send_signal(signal.SIGHUP)
+        wait_until("the reload is logged", lambda: "reload file=" in server.text(), 10)
+        self.assertEqual(server.request("/livez")[0], 200)
+        self.assertEqual(server.stop(), 0)
+
+    def test_metrics_satisfy_promtool_and_the_contract_is_served(self) -> None:
+        server = Gatehouse(self.folder, ALONE)
+        self.addCleanup(server.stop)
+        _, headers, body = server.request("/metrics")
+        self.assertTrue(headers["content-type"].startswith("text/plain"))
+        promtool = shutil.which("promtool")
+        self.assertIsNotNone(promtool, "promtool comes with Debian's prometheus (config/deps e2e)")
+        done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=30)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, b""))
+        status, _, body = server.request("/api/v1/openapi.json")
+        self.assertEqual(status, 200)
+        self.assertTrue(json.loads(body)["openapi"].startswith("3.1"))
+        status, headers, body = server.request("/")
+        self.assertEqual(status, 200)
+        self.assertIn("default-src", headers["content-security-policy"])
+
+
+if __name__ == "__main__":
+    unittest.main()
