@@ -9,7 +9,7 @@ from .apiserver import ApiServer
 from .cluster import Cluster
 from .errors import ApiError
 from .gates import GateController
-from .kinds import AUTO_BINDINGS, BINDINGS, NODES, PODS, Kind, by_gvk, by_name
+from .kinds import AUTO_BINDINGS, BINDINGS, NODES, Kind, by_gvk, by_name
 from .targets import TargetGroup
 from .util import duration, stamp
 
@@ -28,7 +28,7 @@ class Actions:
             "set-image": self._set_image, "scale": self._scale, "restart": self._restart, "pause": self._pause,
             "resume": self._resume, "patch": self._patch, "delete": self._delete, "apply": self._apply, "health": self._health,
             "controller": self._controller, "webhook": self._webhook, "fault": self._fault, "aws-fault": self._aws_fault,
-            "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload}
+            "deregister": self._deregister, "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload}
 
     def do(self, action: Json) -> None:
         """Runs {"do": verb, …}; ValueError or ApiError say what is wrong."""
@@ -161,6 +161,11 @@ class Actions:
         for address in [t for t in group.targets if ip and t[0] == ip]:
             group.steer(script, address)
 
+    def _deregister(self, a: Json) -> None:
+        """A foreign hand takes targets out: all, or the one of a pod or ip."""
+        group = self.group_of(a["binding"])
+        group.deregister([t for t in group.targets if a.get("ip", t[0]) == t[0]])
+
     def _controller(self, a: Json) -> None:
         for one in self._controllers(a.get("family", "")):
             state = a.get("state")
@@ -168,7 +173,10 @@ class Actions:
                 one.stop()
             elif state == "start":
                 one.start(duration(a["wait"]) if "wait" in a else None)
-            for key in ("recheck", "leftovers", "deny_pod_status", "network_error"):
+            if "network_error" in a:
+                namespace, _, name = a["binding"].partition("/")
+                one.network_errors[f"{namespace}/{name}"] = a["network_error"]
+            for key in ("recheck", "legacy", "leftovers", "deny_pod_status"):
                 if key in a:
                     setattr(one, key, duration(a[key]) if key == "recheck" else a[key])
 

@@ -24,7 +24,8 @@ class Behaviour:
 
     schedule: float = 0.02  # from creation to a node; NEVER: no node fits
     sandbox: float = 0.5  # from a node to an address
-    start: float = 2.5  # from an address to running containers
+    init: float = 1.0  # how long init containers run; NEVER: they do not end
+    start: float = 2.5  # from an address (and the end of init containers) to running containers
     ready: float = 0.0  # from running to ready; NEVER: the readiness probe fails
     crash: Optional[float] = None  # seconds of running before the container exits
     exit_code: int = 1
@@ -36,7 +37,7 @@ class Behaviour:
     container: str = ""  # the container concerned; the first one by default
 
 
-TIMES = {"schedule", "sandbox", "start", "ready", "crash", "stop", "unready_after", "unready_for"}
+TIMES = {"schedule", "sandbox", "init", "start", "ready", "crash", "stop", "unready_after", "unready_for"}
 
 
 def parse(spec: Json, base: Behaviour) -> Behaviour:

@@ -15,7 +15,7 @@ Json = Any
 INJECT = {"aws-lbc": "elbv2.k8s.aws/pod-readiness-gate-inject", "eks-auto": "eks.amazonaws.com/pod-readiness-gate-inject"}
 WORKLOAD_KEYS = {"name", "kind", "replicas", "image", "strategy", "partition", "labels", "annotations", "pod", "sidecars",
                  "min_ready", "progress_deadline", "grace", "steps", "paused", "service", "binding", "ingress", "pdb", "hpa",
-                 "probe", "pre_stop", "blue_green", "history"}
+                 "probe", "pre_stop", "blue_green", "history", "init", "gates"}
 
 
 def check_keys(what: str, given: Json, known: set[str]) -> None:
@@ -29,12 +29,14 @@ def check_keys(what: str, given: Json, known: set[str]) -> None:
 
 def namespace(cluster: Cluster, name: str, spec: Json) -> None:
     """A namespace and all that the scenario puts into it."""
-    check_keys(f"namespace {name}", spec, {"inject", "labels", "annotations", "workloads", "objects"})
+    check_keys(f"namespace {name}", spec, {"inject", "labels", "annotations", "workloads", "objects", "quota"})
     labels = dict(spec.get("labels") or {})
     if spec.get("inject"):
         if spec["inject"] not in INJECT:
             raise ValueError(f"namespace {name}: inject is one of {sorted(INJECT)}")
         labels[INJECT[spec["inject"]]] = "enabled"
+    if "quota" in spec:
+        cluster.quotas[name] = int(spec["quota"])
     if cluster.store.get(NAMESPACES, "", name) is None:
         cluster.create(NAMESPACES, {"metadata": {"name": name, "labels": labels, "annotations": spec.get("annotations")}})
     for obj in spec.get("objects") or []:
@@ -80,7 +82,12 @@ def _template(name: str, spec: Json, what: str) -> Json:
                                        "periodSeconds": 5}
     if spec.get("pre_stop"):
         container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(spec["pre_stop"])]}}}
-    pod: Json = {"containers": [container] + [{"name": s["name"], "image": s["image"]} for s in spec.get("sidecars") or []]}
+    pod: Json = {}
+    if spec.get("init"):
+        pod["initContainers"] = [{"name": "init", "image": spec["init"]}]
+    if spec.get("gates"):
+        pod["readinessGates"] = [{"conditionType": g} for g in spec["gates"]]
+    pod |= {"containers": [container] + [{"name": s["name"], "image": s["image"]} for s in spec.get("sidecars") or []]}
     if spec.get("grace") is not None:
         pod["terminationGracePeriodSeconds"] = int(spec["grace"])
     meta: Json = {"labels": {"app": name} | (spec.get("labels") or {})}
@@ -100,9 +107,10 @@ def _object(kind: str, space: str, name: str, spec: Json, what: str) -> Json:
     if spec.get("paused"):
         body["paused"] = True
     strategy = spec.get("strategy")
+    if "history" in spec:
+        body["revisionHistoryLimit"] = int(spec["history"])
     if kind == DEPLOYMENTS.kind and strategy:
         body["strategy"] = {"type": "Recreate"} if strategy == "Recreate" else {"type": "RollingUpdate", "rollingUpdate": strategy}
-        body["revisionHistoryLimit"] = int(spec.get("history", 3))
     elif kind == STATEFULSETS.kind:
         body["serviceName"] = name
         body["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"partition": spec.get("partition", 0)}}

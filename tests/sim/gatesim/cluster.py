@@ -8,7 +8,8 @@ from .clock import Clock
 from .controller import Controller
 from .defaults import check_pod, fill
 from .deployment import Deployments
-from .endpoints import Budgets, Endpoints
+from .endpoints import Autoscalers, Budgets, Endpoints
+from .errors import ApiError
 from .garbage import Garbage
 from .gates import AUTO, LBC, GateController
 from .injection import Injection, webhook
@@ -31,7 +32,8 @@ class Cluster:
     def __init__(self, clock: Optional[Clock] = None, seed: int = 1) -> None:
         self.clock = clock or Clock()
         self.store = Store(self.clock, seed)
-        self.store.admit[PODS.key].append(check_pod)
+        self.quotas: dict[str, int] = {}  # pods a namespace may hold
+        self.store.admit[PODS.key] += [check_pod, self._check_quota]
         self.recorder = Recorder(self.store)
         self.elb = LoadBalancers(self.clock, seed)
         self.elb.image_of = self._image_of
@@ -44,11 +46,19 @@ class Cluster:
             self.kubelet, ReplicaSets(self.store, self.recorder), Deployments(self.store, self.recorder),
             StatefulSets(self.store, self.recorder), DaemonSets(self.store, self.recorder),
             Rollouts(self.store, self.recorder), Endpoints(self.store, self.recorder),
-            Budgets(self.store, self.recorder), Garbage(self.store, self.recorder), self.lbc, self.auto]
+            Budgets(self.store, self.recorder), Autoscalers(self.store, self.recorder), Garbage(self.store, self.recorder), self.lbc, self.auto]
 
     def _webhook_up(self, kind: Kind) -> bool:
         """A started controller answers webhooks at once, long before it leads."""
         return self.lbc.running if kind is BINDINGS else self.auto.running
+
+    def _check_quota(self, pod: Json, user: str) -> None:
+        """Refuses a pod too many as a ResourceQuota does."""
+        namespace = pod["metadata"]["namespace"]
+        limit, used = self.quotas.get(namespace), len(self.store.list(PODS, namespace))
+        if limit is not None and used >= limit:
+            raise ApiError(403, "Forbidden", f'pods "{pod["metadata"]["name"]}" is forbidden: exceeded quota: pods, requested: pods=1, '
+                                             f"used: pods={used}, limited: pods={limit}", {"name": pod["metadata"]["name"], "kind": "pods"})
 
     def _image_of(self, ip: str) -> str:
         """The image of the pod that has the address, for health rules."""

@@ -5,17 +5,18 @@ from typing import Any, Optional
 
 from . import select
 from .controller import Controller, Key
-from .kinds import BUDGETS, NODES, PODS, SERVICES, SLICES
+from .kinds import AUTOSCALERS, BUDGETS, NODES, PODS, SERVICES, SLICES, by_name
 from .recorder import Recorder
 from .replicaset import active
 from .store import Event, Store
 from .util import condition, is_true, percent, stamp
 
 Json = Any
+SLICE = 100  # endpoints a slice
 
 
 class Endpoints(Controller):
-    """One slice a Service."""
+    """Slices of a Service, of at most 100 endpoints each."""
 
     name = "endpointslice"
     latency = 0.008
@@ -76,18 +77,25 @@ class Endpoints(Controller):
         ends = [self._endpoint(p, early) for p in pods]
         ports = [{"name": p.get("name", ""), "protocol": p.get("protocol", "TCP"), "port": self._port(p["targetPort"], pods)}
                  for p in svc["spec"].get("ports") or []]
-        body = {"addressType": "IPv4", "endpoints": ends, "ports": [p for p in ports if p["port"] is not None]}
-        if not mine:
-            self._make(svc, body)
-            return
+        ports = [p for p in ports if p["port"] is not None]
+        pieces = [ends[i:i + SLICE] for i in range(0, len(ends), SLICE)] or [[]]
+        for i, piece in enumerate(pieces):
+            body = {"addressType": "IPv4", "endpoints": piece, "ports": ports}
+            if i < len(mine):
+                self._change(mine[i], body)
+            else:
+                self._make(svc, body)
+        for old in mine[len(pieces):]:
+            self.store.delete(SLICES, key[0], old["metadata"]["name"])
 
+    def _change(self, have: Json, body: Json) -> None:
         def write(data: Json) -> Any:
             if all(data.get(k) == v for k, v in body.items()):
                 return False
             data.update(body)
             data["metadata"].setdefault("annotations", {})["endpoints.kubernetes.io/last-change-trigger-time"] = stamp(self.clock.now())
             return True
-        self.store.modify(SLICES, key[0], mine[0]["metadata"]["name"], write)
+        self.store.modify(SLICES, have["metadata"]["namespace"], have["metadata"]["name"], write)
 
     def _make(self, svc: Json, body: Json) -> None:
         meta = svc["metadata"]
@@ -135,3 +143,38 @@ class Budgets(Controller):
                                   {"type": "DisruptionAllowed", "status": verdict[0], "observedGeneration": generation,
                                    "lastTransitionTime": since, "reason": verdict[1], "message": ""}]}
         self.store.modify(BUDGETS, key[0], key[1], write, "status")
+
+
+class Autoscalers(Controller):
+    """HorizontalPodAutoscaler status; it never scales, since nothing here has a load."""
+
+    name = "autoscaler"
+    latency = 0.1
+
+    def __init__(self, store: Store, recorder: Recorder) -> None:
+        super().__init__(store, recorder)
+        self.follow(AUTOSCALERS, lambda e: [(e.item.data["metadata"]["namespace"], e.item.data["metadata"]["name"])])
+
+    def reconcile(self, key: Key) -> None:
+        hpa = self.store.get(AUTOSCALERS, *key)
+        if hpa is None:
+            return
+        self.enqueue(key, 15.0)
+        ref = hpa["spec"]["scaleTargetRef"]
+        target = self.store.get(by_name(ref["kind"]), key[0], ref["name"])
+        now, have = stamp(self.clock.now()), target is not None
+        count = (target or {}).get("status", {}).get("replicas", 0)
+        wanted = {"AbleToScale": ("True", "ReadyForNewScale", "recommended size matches current size") if have else
+                  ("False", "FailedGetScale", f'the HPA controller was unable to get the target\'s current scale: {ref["name"]} not found'),
+                  "ScalingActive": ("True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count from cpu resource utilization"),
+                  "ScalingLimited": ("False", "DesiredWithinRange", "the desired count is within the acceptable range")}
+        conditions = []
+        for kind, (status, reason, message) in wanted.items():
+            old = condition(hpa, kind)
+            conditions.append({"type": kind, "status": status, "lastTransitionTime": old["lastTransitionTime"] if old and old["status"] == status else now,
+                               "reason": reason, "message": message})
+
+        def write(data: Json) -> None:
+            data["status"] = {"currentReplicas": count, "desiredReplicas": (target or {}).get("spec", {}).get("replicas", 0), "currentMetrics": None,
+                              "conditions": conditions}
+        self.store.modify(AUTOSCALERS, key[0], key[1], write, "status")

@@ -48,7 +48,7 @@ def endpoints_of(store: Store, binding: Json) -> list[Endpoint]:
     if svc is None:
         raise NotFound(f'Service "{ref.get("name", "")}" not found')
     port = _service_port(svc, namespace, ref.get("port"))
-    out = []
+    out: list[Endpoint] = []
     for piece in store.list(SLICES, namespace):
         if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") != svc["metadata"]["name"]:
             continue

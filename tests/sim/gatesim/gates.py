@@ -47,6 +47,10 @@ AUTO = Family("eks-auto", AUTO_BINDINGS, "target-health.eks.amazonaws.com/", "ek
 class Requeue(Exception):
     """The pass is not over: look again in 15 s."""
 
+    def __init__(self, starting: bool) -> None:
+        super().__init__()
+        self.starting = starting  # some target is new or initial
+
 
 class GateController(Controller):
     """One controller process of one family."""
@@ -60,9 +64,10 @@ class GateController(Controller):
         self.family = family
         self.cache = TargetCache(elb, self.clock)
         self.recheck = 15.0
+        self.legacy = False  # up to v2.9.0: back-off up to 16m40s once no target is initial any more
         self.leftovers = "sometimes"  # a True that keeps the reason of the False before it: never, always
         self.deny_pod_status = False
-        self.network_error = ""  # the text of a failing security group rule
+        self.network_errors: dict[str, str] = {}  # namespace/binding: text of a failing security group rule
         self.running = False
         self.leader_at = 0.0
         self._generation = 0
@@ -147,7 +152,10 @@ class GateController(Controller):
                 self._finalize(binding)
             else:
                 self._pass_over(key, binding)
-        except Requeue:
+        except Requeue as again:
+            if self.legacy and not again.starting:
+                self.failed(key, again)
+                return
             self._failures.pop(key, None)
             self.enqueue(key, self.recheck)
         except AwsError as err:
@@ -204,15 +212,16 @@ class GateController(Controller):
             self._defer(key)
             return None
         self._forced.discard(key)
-        targets = self.cache.list(arn)
+        targets = self.cache.read(arn)
         live = {a: h for a, h in targets.items() if h is None or h["state"] not in ("draining", "unhealthy.draining")}
         matched = [(e, live[e.address]) for e in ends if e.address in live]
         fresh = [e for e in ends if e.address not in live]
         surplus = [a for a in live if a not in {e.address for e in ends} and self._ours(binding, a)]
-        if self.network_error:
-            self._say(key, "Warning", "FailedNetworkReconcile", self.network_error)
+        network = self.network_errors.get(f"{key[0]}/{key[1]}", "")
+        if network:
+            self._say(key, "Warning", "FailedNetworkReconcile", network)
         probing = any(h is None or h["state"] != "healthy" for e, h in matched if has_gate(e.pod, gate))
-        if fresh or surplus or probing or self.network_error:
+        if fresh or surplus or probing or network:
             self._checkpoint(key, "")
         if surplus:
             self.cache.deregister(arn, surplus)
@@ -221,8 +230,8 @@ class GateController(Controller):
             self._track(binding, [e.address for e in ends])
         again = [self._open_or_close(e.pod, gate, health or REGISTERING) for e, health in matched]
         again += [self._open_or_close(e.pod, gate, REGISTERING) for e in fresh]
-        if any(again) or self.network_error:
-            raise Requeue
+        if any(again) or network:
+            raise Requeue(bool(fresh) or any(h is None or h["state"] == "initial" for _, h in matched))
         return checkpoint
 
     def _defer(self, key: Key) -> None:
@@ -274,7 +283,7 @@ class GateController(Controller):
         """No target any more, and every gate of the name open."""
         arn = binding["spec"].get("targetGroupARN", "")
         try:
-            targets = self.cache.list(arn)
+            targets = self.cache.read(arn)
             gone = [a for a in targets if self._ours(binding, a)]
             if gone:
                 self.cache.deregister(arn, gone)

@@ -71,6 +71,7 @@ DEPLOYMENTS, REPLICASETS = BY_KEY["deployments.apps"], BY_KEY["replicasets.apps"
 STATEFULSETS, DAEMONSETS = BY_KEY["statefulsets.apps"], BY_KEY["daemonsets.apps"]
 REVISIONS = BY_KEY["controllerrevisions.apps"]
 SLICES, LEASES = BY_KEY["endpointslices.discovery.k8s.io"], BY_KEY["leases.coordination.k8s.io"]
+AUTOSCALERS = BY_KEY["horizontalpodautoscalers.autoscaling"]
 BUDGETS = BY_KEY["poddisruptionbudgets.policy"]
 WEBHOOKS = BY_KEY["mutatingwebhookconfigurations.admissionregistration.k8s.io"]
 BINDINGS = BY_KEY["targetgroupbindings.elbv2.k8s.aws"]

@@ -27,6 +27,7 @@ class Run:
         self.behaviour = behaviour
         self.bound = False
         self.ip = ""
+        self.initialized = False
         self.running_since: Optional[float] = None
         self.ready = False
         self.forced: Optional[bool] = None  # readiness by the control interface
@@ -137,6 +138,15 @@ class Kubelet(Controller):
 
     def _sandbox(self, key: Key, run: Run) -> None:
         run.ip = self._address()
+        pod = self.store.get(PODS, *key)
+        if pod and pod["spec"].get("initContainers"):
+            run.waiting = ("PodInitializing", "")
+            self._later(key, run.behaviour.init, lambda r: self._initialized(key, r))
+        else:
+            self._initialized(key, run)
+
+    def _initialized(self, key: Key, run: Run) -> None:
+        run.initialized = True
         if run.behaviour.pull_error:
             self._later(key, run.behaviour.start, lambda r: self._pull(key, r, 10.0))
         else:
@@ -247,7 +257,7 @@ class Kubelet(Controller):
             waiting: Json = {"reason": run.waiting[0]}
             if run.waiting[1]:
                 waiting["message"] = run.waiting[1]
-            old = next((s for s in pod["status"].get("containerStatuses") or [] if s["name"] == c["name"]), {})
+            old: Json = next((s for s in pod["status"].get("containerStatuses") or [] if s["name"] == c["name"]), {})
             if running and not own and old.get("state", {}).get("running"):
                 state = old["state"]
             elif running:
@@ -257,6 +267,21 @@ class Kubelet(Controller):
             out.append({"name": c["name"], "state": state, "lastState": run.last if own else {},
                         "ready": bool(running and is_ready), "restartCount": run.restarts if own else 0,
                         "image": c["image"], "imageID": "", "started": running})
+        return out
+
+    @staticmethod
+    def _init_statuses(pod: Json, run: Run, now: float) -> list[Json]:
+        old = {s["name"]: s for s in pod["status"].get("initContainerStatuses") or []}
+        out = []
+        for c in pod["spec"]["initContainers"]:
+            have = old.get(c["name"], {})
+            began = have.get("state", {}).get("running", {}).get("startedAt") or stamp(now)
+            state = {"running": {"startedAt": began}}
+            if run.initialized:
+                state = have["state"] if "terminated" in have.get("state", {}) else {"terminated": {
+                    "exitCode": 0, "reason": "Completed", "startedAt": began, "finishedAt": stamp(now), "containerID": f"containerd://{run.uid}"}}
+            out.append({"name": c["name"], "state": state, "lastState": {}, "ready": run.initialized, "restartCount": 0,
+                        "image": c["image"], "imageID": "", "started": not run.initialized})
         return out
 
     def reconcile(self, key: Key) -> None:
@@ -273,8 +298,12 @@ class Kubelet(Controller):
             containers = podstatus.containers_ready(p, statuses, status.get("phase", "Pending"))
             started = run.running_since is not None or run.restarts > 0
             status["phase"] = "Running" if started else "Pending"
+            inits = [c["name"] for c in p["spec"].get("initContainers") or []]
+            if inits:
+                status["initContainerStatuses"] = self._init_statuses(p, run, now)
             podstatus.set_pod_conditions(p, {
-                "PodReadyToStartContainers": ("True", "", ""), "Initialized": ("True", "", ""),
+                "PodReadyToStartContainers": ("True", "", ""), "Initialized": ("True", "", "") if run.initialized else
+                ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(inits)}]"),
                 "Ready": podstatus.ready(p, containers), "ContainersReady": containers}, now)
             status["hostIP"] = self._host_ip(node)
             status["podIP"] = run.ip

@@ -40,7 +40,7 @@ class Rollouts(Controller):
             status |= {"currentPodHash": digest, "currentStepIndex": 0, "pauseConditions": [], "abort": False,
                        "progressSince": stamp(self.clock.now())}
             status.setdefault("stableRS", digest)
-        sets = {(s["metadata"].get("labels") or {}).get(HASH): s for s in self.owned(REPLICASETS, ro)}
+        sets = {str((s["metadata"].get("labels") or {}).get(HASH)): s for s in self.owned(REPLICASETS, ro)}
         if digest not in sets:
             sets[digest] = self._make(ro, digest, len(sets) + 1)
         self._scale(ro, status, sets)

@@ -51,6 +51,8 @@ class Scenario:
             if "crds" in doc:
                 self.actions.api.discovery.present = set(doc["crds"])
             self.cluster.found(int(doc.get("nodes", 3)), doc.get("failure_policy", "Ignore"), families)
+            if "recheck" in doc:
+                self.cluster.lbc.recheck = self.cluster.auto.recheck = duration(doc["recheck"])
             self.cluster.clock.advance(5.0)
             for name, spec in (doc.get("namespaces") or {}).items():
                 build.namespace(self.cluster, name, spec or {})

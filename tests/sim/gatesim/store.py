@@ -57,6 +57,8 @@ class Event:
 
 
 Admit = Callable[[Json, str], None]
+Items = list[Item]
+Events = list[Event]
 
 
 class Store:
@@ -93,7 +95,7 @@ class Store:
     def list(self, kind: Kind, namespace: str = "") -> list[Json]:
         return [i.data for i in self.items(kind, namespace)]
 
-    def at(self, kind: Kind, rv: int) -> list[Item]:
+    def at(self, kind: Kind, rv: int) -> Items:
         """All items of a kind as they were at that resourceVersion; 410 when it is too old."""
         if rv < self.floor[kind.key]:
             raise errors.expired_exact()
@@ -109,7 +111,7 @@ class Store:
                 state[key] = event.prev
         return [state[k] for k in sorted(state)]
 
-    def since(self, kind: Kind, rv: int) -> list[Event]:
+    def since(self, kind: Kind, rv: int) -> Events:
         """Events newer than that resourceVersion; 410 when some are gone."""
         if rv < self.floor[kind.key]:
             raise errors.expired_watch(rv, self.floor[kind.key])

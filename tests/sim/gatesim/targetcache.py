@@ -55,7 +55,7 @@ class TargetCache:
         self._trying.pop(action, None)
         return answer
 
-    def list(self, arn: str) -> dict[Address, Optional[Json]]:
+    def read(self, arn: str) -> dict[Address, Optional[Json]]:
         """Targets and their health, as fresh as the controller cares."""
         now = self.clock.now()
         known = self._groups.get(arn)
