@@ -198,13 +198,15 @@ static void given_a_stuck_pod_then_judged_alerted_and_published(void **state)
     wait_number(f, FIRING, 1);
     assert_int_equal(number(f, "SELECT state FROM workload WHERE name = 'lone'"), ROLLOUT_STUCK);
     assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE type = 'rollout.stuck'"), 1);
-    wait_number(f, "SELECT n FROM counter WHERE name = 'revision'", feed_revision(f->feed));
-    assert_true(atomic_load(&f->deliveries) > 0);
     push(f->q, pod_change("lone", "6", true, false));
     wait_number(f, FIRING, 0);
     assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE type = 'rollout.recovered'"),
                      1);
     writer_stop(f->w);
+    assert_int_equal(number(f, "SELECT n FROM counter WHERE name = 'revision'"),
+                     feed_revision(f->feed));
+    assert_int_equal(f->revision, feed_revision(f->feed));
+    assert_true(atomic_load(&f->deliveries) > 0);
     struct writer_metrics m = metrics(f);
     uint64_t seen = 0;
     for (int i = 0; i < 12; i++) {
@@ -290,6 +292,7 @@ static void given_a_result_and_a_redelivery_then_they_are_booked_in_order(void *
         push(f->q, c);
     }
     wait_number(f, "SELECT state FROM delivery WHERE id = 1", 0);
+    writer_stop(f->w);
     assert_true(atomic_load(&f->deliveries) > woken);
     assert_false(metrics(f).failing);
 }
@@ -337,6 +340,7 @@ static void given_a_full_disk_then_nothing_is_lost_and_it_says_so(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     wait_number(f, "SELECT count(*) FROM pod", 201);
     wait_number(f, "SELECT count(*) FROM workload WHERE state = 8", 200); /* judged: not_gated */
+    writer_stop(f->w);
     assert_false(metrics(f).failing);
     assert_string_equal(writer_error(f->w, text, sizeof text), "");
 }
