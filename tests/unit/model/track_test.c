@@ -82,8 +82,8 @@ static void the_life_of_a_pod_in_steps(void **state)
     (void)lab_judge(l);
     assert_string_equal(steps(l), "gate absent closed; target absent initial");
     const struct transition *t = LIST_AT(struct transition, l->v.transitions, 1);
-    assert_non_null(strstr(t->subject, "targetgroup/web"));
-    assert_non_null(strstr(t->subject, "10.0.0.1:8080"));
+    assert_non_null(strstr(t->subject, "targetgroup/web/0123 10.0.0.1:8080"));
+    assert_string_equal(strrchr(t->subject, ':'), ":8080");
     assert_int_equal(gate(l)->first_seen_at, t0 + 11000);
     assert_string_equal(gate(l)->reason, REG);
     lab_after(l, 9);
