@@ -96,7 +96,7 @@ class Service:
 
     def tail(self, lines: int = 15) -> str:
         text = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join(text[-lines:])
+        return "\n".join(line[:220] for line in text[-lines:])
 
 
 class ControlPlane:
@@ -291,9 +291,6 @@ class ControlPlane:
         key = base64.b64encode(b"/registry").decode()
         revision = call("/v3/kv/range", {"key": key, "limit": "1"})["header"]["revision"]
         call("/v3/kv/compaction", {"revision": revision, "physical": True})
-
-    def tails(self) -> str:
-        return "\n".join(f"--- {s.name}\n{s.tail()}" for s in self.services())
 
 
 def main() -> int:
