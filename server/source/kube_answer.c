@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "source/kube_watch_in.h"
 
-enum { PAGE_TRIES_MAX = 5 };
+/* A server that starts refuses everybody until it has read the roles: a 403 means no only when it
+ * stays. */
+enum { PAGE_TRIES_MAX = 5, DENIED_TRIES = 5 };
 
 /* What the server said, in its own words, from an error's body in either form. */
 static void read_status(const struct kube_call *call, struct arena *a, struct kube_status *ret)
@@ -96,7 +98,8 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
         (void)snprintf(text, sizeof text, "HTTP %d %.200s", call->status, st.message);
     }
     s->failures++;
-    bool quiet = (call->status == 401 || call->status == 404) && s->failures == 1;
+    bool quiet = s->failures == 1 &&
+                 (call->status == 401 || call->status == 404 || (call->status == 403 && w->synced));
     bool future = stream_too_large(&st) && s->mode == STREAM_WATCH;
     bool no_watch_list = call->status == 400 || call->status == 406 || call->status == 422;
     int64_t wait = call->retry_after_ms;
@@ -111,7 +114,7 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     }
     if (call->status == 401) {
         kube_client_renew(w->client, call);
-    } else if (call->status == 403) {
+    } else if (call->status == 403 && s->failures >= DENIED_TRIES) {
         wait = watch_jitter(w->timing->denied_retry);
     } else if (call->status == 404) {
         w->missing = true;

@@ -125,7 +125,7 @@ static void test_list_and_watch_init_conn_backoff(void **state)
 {
     (void)state;
     expect(watch_refused, " BEGIN END:10 MARK:11", "MARK:11");
-    assert_true(seen_at[6] - seen_at[5] >= 30);     /* 4, 8, 16, 32 and then the ceiling */
+    assert_true(seen_at[6] - seen_at[5] >= 30);  /* 4, 8, 16, 32 and then the ceiling */
     assert_true(seen_at[6] - seen_at[1] < 2000); /* the ceiling of 40 ms, jittered to 80 */
 }
 
@@ -743,7 +743,7 @@ static void forbidden(struct script_conn *c, const struct script_request *r, voi
 {
     (void)arg;
     seen_at[r->n] = clock_mono_ms();
-    if (r->n == 0) {
+    if (r->n < 5) {
         size_t n = 0;
         AUTO_FREE char *body = kube_fixture("status-403.json", &n);
         script_reply(c, 403, "Content-Type: application/json\r\n", body, n);
@@ -764,8 +764,40 @@ static void test_403_is_shown_and_retried_slowly(void **state)
     assert_true(has(r.message, "forbidden"));
     assert_false(kube_watch_syncing(&r.watch)); /* holds nobody */
     assert_true(rig_until(&r, "END:10"));
-    assert_true(seen_at[1] - seen_at[0] >= 150);
+    assert_true(seen_at[5] - seen_at[4] >= 150);
+    assert_true(seen_at[4] - seen_at[0] < 1000); /* the first few might be a server that starts */
     assert_string_equal(buf_str(&r.sources), " syncing denied ok");
+    rig_fini(&r);
+}
+
+/* A restarted server has not read its roles yet: nobody's news, and over soon. */
+static void starting_server(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        reply_list(c, "10", "", "a@1");
+    } else if (r->n == 1) {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("11"));
+        script_cut(c);
+    } else if (r->n == 2) {
+        script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"no\",\"code\":403}");
+    } else {
+        assert_true(has(r->path, "&resourceVersion=11"));
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("12"));
+        (void)script_hold(c, -1);
+    }
+}
+static void test_a_403_while_the_server_starts_is_passed_over(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, starting_server, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "MARK:12"));
+    assert_string_equal(buf_str(&r.sources), " syncing ok");
     rig_fini(&r);
 }
 
@@ -790,7 +822,7 @@ static void test_403_on_watch_keeps_the_rows(void **state)
     assert_true(rig_until(&r, "denied"));
     rig_for(&r, 60);
     assert_log(&r, " BEGIN +a@1 END:10");
-    assert_int_equal(r.server->requests, 2);
+    assert_in_range(r.server->requests, 3, 6);
     rig_fini(&r);
 }
 
@@ -1507,6 +1539,7 @@ int main(void)
         cmocka_unit_test(test_401_reads_the_token_again),
         cmocka_unit_test(test_401_that_stays_is_shown),
         cmocka_unit_test(test_403_is_shown_and_retried_slowly),
+        cmocka_unit_test(test_a_403_while_the_server_starts_is_passed_over),
         cmocka_unit_test(test_403_on_watch_keeps_the_rows),
         cmocka_unit_test(test_404_asks_discovery_and_deletes_nothing_by_itself),
         cmocka_unit_test(test_a_kind_that_comes_back_is_listed),
