@@ -32,7 +32,7 @@ def wait_until(what: str, check: Callable[[], Any], seconds: float = 30.0, every
             last = check()
             if last:
                 return last
-        except (urllib.error.URLError, ConnectionError, KeyError, OSError) as error:
+        except (AssertionError, urllib.error.URLError, ConnectionError, KeyError, OSError) as error:
             last = error
         time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}; last seen: {last!r}")

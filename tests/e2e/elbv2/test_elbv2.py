@@ -1,0 +1,125 @@
+"""The third truth on the simulated AWS: every way to get credentials, every pod's target, and what happens when ELBv2 fails.
+
+The simulator verifies each signature, session token and expiry.
+"""
+from __future__ import annotations
+
+import pathlib
+import unittest
+from typing import Any
+
+from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+
+BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
+FAST = {"hot_interval": "1s", "idle_interval": "5s", "calls_per_minute": 6000, "burst": 100}
+
+
+def variables(path: pathlib.Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What is set, and what stands in comments as the other ways."""
+    plain: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        key, equals, value = line.removeprefix("# ").partition("=")
+        if equals and key.startswith("AWS_"):
+            (others if line.startswith("# ") else plain)[key] = value
+    return plain, others
+
+
+class Elbv2(unittest.TestCase):
+    def setUp(self) -> None:
+        context = folder("elbv2")
+        self.folder = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        env_file = self.folder / "aws.env"
+        self.sim = Simulator(self.folder, BASIC, "--aws-env-out", str(env_file))
+        self.addCleanup(self.sim.stop)
+        self.plain, self.others = variables(env_file)
+        self.endpoints = {k: v for k, v in self.plain.items() if "KEY" not in k}
+
+    def serve(self, env: dict[str, str], name: str = "gatehouse", **aws: Any) -> Gatehouse:
+        server = Gatehouse(self.folder, {"kubernetes": {"kubeconfig": str(self.sim.kubeconfig)}, "aws": {**FAST, **aws},
+                                         "pace": {"stale_after": "10s"}}, name=name,
+                           env={"AWS_EC2_METADATA_DISABLED": "", **env})
+        self.addCleanup(server.stop)
+        return server
+
+    @staticmethod
+    def source(server: Gatehouse, name: str = "aws") -> dict[str, Any]:
+        return next((s for s in server.get("/summary")["sources"] if s["name"] == name), {"state": "none", "message": ""})
+
+    def wait_source(self, server: Gatehouse, *states: str, part: str = "") -> dict[str, Any]:
+        return wait_until(f"aws is {states} with {part!r}",
+                          lambda: (s := self.source(server))["state"] in states and part in s["message"] and s, 45, 0.3)
+
+    @staticmethod
+    def pods(server: Gatehouse, name: str = "good") -> list[dict[str, Any]]:
+        return server.get(f"/namespaces/shop/rollouts/deployment/{name}/pods")["items"]
+
+    def healthy(self, server: Gatehouse) -> None:
+        def all_healthy() -> bool:
+            pods = self.pods(server)
+            return len(pods) == 3 and all(p["truth"]["elb"] == "yes" and p["targets"] for p in pods)
+
+        wait_until("every pod's target is healthy", all_healthy, 60, 0.3)
+
+    def test_each_credentials_provider(self) -> None:
+        one = {"keys": {k: v for k, v in self.plain.items() if "KEY" in k},
+               "web-identity": {k: v for k, v in self.others.items() if "ROLE" in k or "IDENTITY" in k},
+               "container": {k: v for k, v in self.others.items() if "CONTAINER" in k},
+               "imds": {k: v for k, v in self.others.items() if "METADATA" in k}}
+        for name, env in one.items():
+            with self.subTest(name):
+                self.assertTrue(env, f"the simulator offers nothing for {name}")
+                server = self.serve({**self.endpoints, **env}, name=name)
+                self.healthy(server)
+                self.assertEqual(self.wait_source(server, "ok")["message"], "")
+                server.stop()
+
+    def test_open_but_unhealthy_is_exposed(self) -> None:
+        server = self.serve(self.plain)
+        self.healthy(server)
+        server.wait_state("shop", "good", "serving")
+        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
+        server.wait_state("shop", "good", "exposed", seconds=40)
+        codes = wait_until("its cause is named", lambda: [c["code"] for c in server.rollout("shop", "good")["causes"]], 10)
+        self.assertTrue(set(codes) & {"health_check_timeout", "target_unhealthy_after_open", "load_balancer_fail_open"}, codes)
+        pod = next(p for p in self.pods(server) if p["state"] == "exposed")
+        self.assertEqual((pod["truth"]["kubelet"], pod["truth"]["gate"], pod["truth"]["elb"]), ("yes", "yes", "no"))
+        self.assertIn(pod["contradiction"], ("open_but_unhealthy", "fail_open"))
+        self.assertEqual(pod["targets"][0]["reason"], "Target.Timeout")
+
+    def test_failures_keep_rows_say_why_and_recover(self) -> None:
+        server = self.serve(self.plain)
+        self.healthy(server)
+        denied = {"action": "status", "resource": "DescribeTargetHealth", "verb": "call", "code": 403, "reason": "AccessDenied",
+                  "duration": 600}
+        self.sim.control("faults", denied)
+        self.wait_source(server, "denied", part="elasticloadbalancing:DescribeTargetHealth")
+        self.assertTrue(all(p["targets"] for p in self.pods(server)), "rows stay")
+        self.sim.control("faults", method="DELETE")
+        self.wait_source(server, "ok")
+        for fault in ({"action": "cut", "after_bytes": 200}, {"action": "status", "code": 502, "html": True},
+                      {"action": "status", "code": 400, "reason": "Throttling"}, {"action": "garbage"}):
+            with self.subTest(str(fault)):
+                self.sim.control("faults", {**fault, "resource": "DescribeTargetHealth", "verb": "call", "duration": 600})
+                self.wait_source(server, "failing", "unreachable", "throttled")
+                self.sim.control("faults", method="DELETE")
+                self.wait_source(server, "ok")
+                self.healthy(server)
+        self.sim.control("aws", {"indent": True, "shuffle": True, "unknown": True, "empty_lists": "absent"})
+        self.healthy(server)
+        self.assertEqual(self.source(server)["state"], "ok")
+
+    def test_a_wrong_secret_and_no_credentials_are_said_and_the_rest_goes_on(self) -> None:
+        wrong = self.serve({**self.plain, "AWS_SECRET_ACCESS_KEY": "nonsense"}, name="wrong")
+        wrong.wait_state("shop", "good", "serving")  # from the gates alone
+        self.wait_source(wrong, "denied", part="SignatureDoesNotMatch")
+        self.assertEqual({p["truth"]["elb"] for p in self.pods(wrong)}, {"unknown"})
+        wrong.stop()
+        none = self.serve({**self.endpoints, "AWS_EC2_METADATA_DISABLED": "true"}, name="none")
+        none.wait_state("shop", "good", "serving")
+        self.wait_source(none, "absent", part="no AWS credentials")
+
+
+if __name__ == "__main__":
+    unittest.main()
