@@ -195,11 +195,15 @@ static bool probe_failing(struct judge *j, struct pod_sheet *p)
         return false;
     }
     const struct container_spec *spec = spec_of(pod, c->name);
-    struct finding *f =
-        claim_start(j, p, "probe_failing", SEVERITY_INFO, c->name, since_start ? e->message : "");
-    if (!since_start && c->started != 0 && f->pods == 1) {
-        f->confidence = CONFIDENCE_LIKELY;
-    }
+    bool guessed = !since_start && c->started != 0;
+    struct finding *f = claim_pod(j, p,
+                                  &(struct claim){.code = "probe_failing",
+                                                  .object = j->sight->workload,
+                                                  .severity = severity_of_pace(p),
+                                                  .likely = guessed,
+                                                  .since = p->starting_since,
+                                                  .a = c->name,
+                                                  .b = since_start ? e->message : ""});
     if (!wants_evidence(f)) {
         return true;
     }
