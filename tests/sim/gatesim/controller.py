@@ -59,9 +59,11 @@ class Controller:
 
     def _pass(self, key: Key) -> None:
         self._pending.pop(key, None)
+        before = self._failures.get(key)
         try:
             self.reconcile(key)
-            self._failures.pop(key, None)
+            if self._failures.get(key) == before:  # no failure that reconcile() has taken care of itself
+                self._failures.pop(key, None)
         except ApiError as err:
             self.failed(key, err)
 
@@ -69,7 +71,7 @@ class Controller:
         """Tries again after 5 ms, 10 ms, … 1,000 s."""
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        self.enqueue(key, min(0.005 * 2 ** count, 1000.0))
+        self.enqueue(key, min(0.005 * 2 ** min(count, 30), 1000.0))
 
     def reconcile(self, key: Key) -> None:
         """One pass; an ApiError is tried again."""

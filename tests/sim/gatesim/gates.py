@@ -24,6 +24,7 @@ Json = Any
 DELETED = "Target Group Binding is deleted"
 COMPONENT = "targetGroupBinding"
 LEASE_SECONDS, RENEW_SECONDS, START_SECONDS = 15.0, 2.0, 3.0
+CLEANUP_SECONDS = 0.21  # between tries of a failing clean-up: held only by the client's own limit
 STALE_CACHE_SECONDS = 0.05  # a patch made against a cached pod this old leaves old reasons behind
 
 
@@ -73,6 +74,7 @@ class GateController(Controller):
         self._generation = 0
         self._passed: set[Key] = set()
         self._forced: set[Key] = set()
+        self._not_before: dict[Key, float] = {}
         self._written: dict[tuple[Key, str], float] = {}
         self.follow(family.kind, lambda e: [(e.item.data["metadata"]["namespace"], e.item.data["metadata"]["name"])])
         self.follow(SLICES, self._by_slice)
@@ -143,7 +145,7 @@ class GateController(Controller):
         binding = self.store.get(self.family.kind, *key)
         if binding is None:
             return
-        wait = self.cache.held()
+        wait = max(self.cache.held(), self._not_before.get(key, 0.0) - self.clock.now())
         if wait > 0:  # one throttled read holds up the reads of all bindings
             self.enqueue(key, wait)
             return
@@ -307,7 +309,8 @@ class GateController(Controller):
                 conditions = data.setdefault("status", {}).setdefault("conditions", [])
                 podstatus.set_condition(conditions, "Ready", ("False", "FailedCleanup", text), self.clock.now(), probe=False)
             self.store.modify(self.family.kind, key[0], key[1], failed, "status")
-            self.enqueue(key, 0.21)  # no back-off: each status write wakes it, held by its own limit of 4.8 calls a second
+            self._not_before[key] = self.clock.now() + CLEANUP_SECONDS  # no back-off: its own status write wakes it
+            self.enqueue(key, CLEANUP_SECONDS)
             return
 
         def release(data: Json) -> None:

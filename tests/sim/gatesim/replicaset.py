@@ -120,10 +120,10 @@ class ReplicaSets(Controller):
         status["terminatingReplicas"] = sum(bool(p["metadata"].get("deletionTimestamp")) for p in mine)
         status["observedGeneration"] = rs["metadata"]["generation"]
         if error is not None:
-            old = condition(rs, "ReplicaFailure")
-            status["conditions"] = [{"type": "ReplicaFailure", "status": "True",
-                                     "lastTransitionTime": old["lastTransitionTime"] if old else stamp(now),
-                                     "reason": "FailedCreate", "message": refusal(error)}]
+            # the first failure's text stays: a new one each time would wake this controller for ever
+            status["conditions"] = [condition(rs, "ReplicaFailure") or {
+                "type": "ReplicaFailure", "status": "True", "lastTransitionTime": stamp(now), "reason": "FailedCreate",
+                "message": refusal(error)}]
         wait = next_available(ready, min_ready, now) if min_ready else 0.0
         if wait:
             self.enqueue(key, wait)

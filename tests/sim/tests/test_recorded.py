@@ -190,6 +190,8 @@ class Recorded(unittest.TestCase):
         combined = [m for m in lab.said("FailedReconcile") if m.startswith("(combined from similar events): ")]
         self.assertEqual(1, len(combined))
         self.assertEqual(10, len(lab.said("FailedReconcile")), "nine plain events, then one combined")
+        tries = [c for c in lab.calls() if c == "RegisterTargets"]
+        self.assertLess(len(tries), 20, "the back-off doubles")
         lab.cluster.elb.faults.clear()
         lab.health("never-checked")
         lab.run(60)
@@ -352,7 +354,7 @@ class Recorded(unittest.TestCase):
         lab.run(25)
         real = next(o for o in recorded("57")["objects"] if o.get("kind") == "TargetGroupBinding")
         self.assertEqual(cond(real, "Ready")[:2], cond(lab.binding(), "Ready")[:2])  # type: ignore[index]
-        self.assertGreater(lab.cluster.elb.counts["DeregisterTargets"], 80)
+        self.assertAlmostEqual(120, lab.cluster.elb.counts["DeregisterTargets"], delta=10, msg="4.8 a second, as recorded")
         self.assertEqual("False", lab.gate("a")[0])  # type: ignore[index]
         lab.cluster.elb.faults.clear()
         lab.run(1)
