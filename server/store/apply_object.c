@@ -117,7 +117,11 @@ static bool namespace_written(struct store *s, const struct kube_namespace *old,
     bool quiet = old != NULL && fresh != NULL && !flipped && !annotations_differ(old, fresh);
     sqlite3_stmt *st = db_get(&s->db, SQL_NAMESPACE_PRESENT);
     db_bind(st, "iii", (int64_t)(fresh != NULL), flipped || born ? s->now : INT64_C(0), id);
-    tx_tell_namespace(s, id);
+    if (fresh != NULL) {
+        tx_tell_namespace(s, id);
+    } else {
+        tx_tell_namespace_gone(s, id);
+    }
     facts_drop_namespace(s, id);
     dirty_mark(s, DIRTY_NAMESPACE, id);
     return db_run(&s->db, st, err) && (quiet || dirty_namespace_rollouts(s, id, err));

@@ -131,13 +131,65 @@ static bool load_sync(struct store *s, struct err *err)
     }
 }
 
+/* What the field tables look like: other tables pack other bytes. */
+static uint64_t shape_of(const struct field_table *t, uint64_t hash)
+{
+    hash = (hash ^ text_hash(t->name)) * UINT64_C(0x100000001b3) + t->n;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct field *f = &t->fields[i];
+        hash = (hash ^ text_hash(f->json != NULL ? f->json : "")) * UINT64_C(0x100000001b3);
+        hash = (hash ^ ((uint64_t)f->type << 32 ^ (uint64_t)f->absent)) * UINT64_C(0x100000001b3);
+        hash = f->sub != NULL ? shape_of(f->sub, hash) : hash;
+    }
+    return hash;
+}
+
+static int64_t shape(void)
+{
+    uint64_t hash = PACK_VERSION;
+    for (int i = 0; i < KIND_COUNT; i++) {
+        hash = shape_of(kind_info((enum kind)i)->table, hash);
+    }
+    hash = shape_of(&elb_target_table, hash);
+    hash = shape_of(&elb_group_table, hash);
+    hash = shape_of(&elb_balancer_table, hash);
+    return (int64_t)(hash >> 1);
+}
+
+/* Bodies written by another program version cannot be read: every kind is listed anew. What we
+ * remember beyond the objects stays. */
+static bool check_shape(struct store *s, struct err *err)
+{
+    static const char forget[] =
+        "BEGIN IMMEDIATE; UPDATE object SET resource_version = '?', body = x'';"
+        "UPDATE pod SET resource_version = '?', body = x'';"
+        "UPDATE workload SET resource_version = '?', body = x'' WHERE body IS NOT NULL;"
+        "UPDATE target SET body = x''; UPDATE target_group SET body = NULL; DELETE FROM balancer;"
+        "UPDATE sync SET resource_version = ''; COMMIT";
+    int64_t stored = 0;
+    if (!load_counter(s, "shape", &stored, err)) {
+        return false;
+    }
+    if (stored == shape()) {
+        return true;
+    }
+    if (stored != 0 && !db_exec(&s->db, forget, err)) {
+        (void)sqlite3_exec(s->db.handle, "ROLLBACK", NULL, NULL,
+                           NULL); /* the first error is told */
+        return false;
+    }
+    sqlite3_stmt *st = db_get(&s->db, SQL_COUNTER_PUT);
+    db_bind(st, "ti", "shape", shape());
+    return db_run(&s->db, st, err);
+}
+
 /* Ids of workloads are never used twice: history rows outlive them. */
 static bool load_state(struct store *s, struct err *err)
 {
     int64_t highest = 0;
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_MAX);
     bool row = false;
-    if (!load_cluster(s, err) || !db_step(&s->db, st, &row, err)) {
+    if (!load_cluster(s, err) || !check_shape(s, err) || !db_step(&s->db, st, &row, err)) {
         return false;
     }
     highest = row ? db_int(st, 0) : 0;

@@ -142,7 +142,7 @@ struct store {
     struct feed_item *feed;
     size_t cap_feed;
     struct idmap touched_rollouts;
-    struct idmap touched_namespaces; /* value 1 = tell the feed */
+    struct idmap touched_namespaces; /* value: what the feed says of it (tx.c) */
     struct idmap touched_groups;
     struct idmap tallies; /* ns_id * 64 + what * 16 + state -> delta */
     int64_t changes_before;
@@ -210,6 +210,7 @@ bool store_set_aside(const char *path, int64_t now, char *ret_name, size_t size,
 void tx_touch_rollout(struct store *s, int64_t id);
 void tx_touch_namespace(struct store *s, int64_t id);
 void tx_tell_namespace(struct store *s, int64_t id); /* touched, and the feed says so */
+void tx_tell_namespace_gone(struct store *s, int64_t id);
 void tx_touch_group(struct store *s, int64_t id);
 void tx_visible(struct store *s);
 /* One row or none from a statement that is bound; leaves it on the row. */

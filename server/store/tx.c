@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "store/state.h"
 
+/* Values of touched_namespaces: what the feed says of it. */
+enum { TELL_NOBODY, TELL_CHANGED, TELL_GONE };
+
 bool store_begin(struct store *s, int64_t now, struct err *err)
 {
     if (s->in_tx) {
@@ -60,10 +63,16 @@ void tx_touch_namespace(struct store *s, int64_t id)
 
 void tx_tell_namespace(struct store *s, int64_t id)
 {
-    if (id != 0) {
-        (void)idmap_put(&s->touched_namespaces, id, 1);
+    if (id != 0 && idmap_get(&s->touched_namespaces, id, 0) != TELL_GONE) {
+        (void)idmap_put(&s->touched_namespaces, id, TELL_CHANGED);
         s->visible = true;
     }
+}
+
+void tx_tell_namespace_gone(struct store *s, int64_t id)
+{
+    (void)idmap_put(&s->touched_namespaces, id, TELL_GONE);
+    s->visible = true;
 }
 
 void tx_touch_group(struct store *s, int64_t id)
@@ -124,13 +133,14 @@ static bool flush_touched(struct store *s, int64_t rev, struct err *err)
         if (!run_rev(s, SQL_NAMESPACE_REV, rev, id, err)) {
             return false;
         }
-        if (tell != 0) {
+        if (tell != TELL_NOBODY) {
             const char *name = names_text(s, id);
             store_feed(s, &(struct feed_item){.what = FEED_NAMESPACE,
                                               .ns_id = id,
                                               .namespace = name,
                                               .kind = "",
-                                              .name = name});
+                                              .name = name,
+                                              .state = tell == TELL_GONE ? -1 : 0});
         }
     }
     return true;

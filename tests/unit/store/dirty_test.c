@@ -192,7 +192,9 @@ static void labels_of_a_namespace_concern_all_in_it(void **state)
     assert_int_equal(put(&b, KIND_NAMESPACE, n), 3);
     assert_true(ask(&b, "SELECT label_seen_at FROM namespace WHERE name = 'shop'") > before);
     assert_int_equal(ask(&b, "SELECT present FROM namespace WHERE name = 'shop'"), 1);
-    assert_int_equal(marks(&b, change_one(KIND_NAMESPACE, n, true, false)), 3);
+    bed_do(&b, change_one(KIND_NAMESPACE, n, true, false));
+    assert_int_equal(feed_state(&b, FEED_NAMESPACE, "shop"), -1);
+    assert_true(drain_has(&b, DIRTY_ROLLOUT, 2, NULL));
     assert_int_equal(ask(&b, "SELECT present FROM namespace WHERE name = 'shop'"), 0);
     bed_fini(&b);
 }

@@ -284,6 +284,33 @@ static void a_kill_in_the_middle_loses_no_committed_row(void **state)
     bed_fini(&b);
 }
 
+static void bodies_of_another_shape_are_listed_anew(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    struct store_resume r;
+    struct err err = {0};
+    bed_init(&b);
+    bed_list_all(&b, "1000");
+    assert_int_equal(ask(&b, "UPDATE pod SET track = x'0102' WHERE id = 1 RETURNING 1"), 1);
+    bed_close(&b);
+    bed_open(&b); /* the same program: nothing to do */
+    assert_true(store_resume(b.s, a, &r, &err));
+    assert_string_equal(r.resource_version[KIND_POD], "1000");
+    assert_int_equal(ask(&b, "UPDATE counter SET n = n + 1 WHERE name = 'shape' RETURNING 1"), 1);
+    bed_close(&b);
+    bed_open(&b);
+    assert_true(store_resume(b.s, a, &r, &err));
+    assert_string_equal(r.resource_version[KIND_POD], "");
+    bed_list_all(&b, "1000");
+    assert_int_equal(ask(&b, "SELECT count(*) FROM pod WHERE length(body) = 0"), 0);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM object WHERE length(body) = 0"), 0);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM workload WHERE length(body) = 0"), 0);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM pod WHERE track IS NOT NULL"), 1);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +323,7 @@ int main(void)
         cmocka_unit_test(places_that_cannot_be_are_named),
         cmocka_unit_test(migrations_go_forward_one_by_one),
         cmocka_unit_test(an_empty_file_becomes_a_store),
+        cmocka_unit_test(bodies_of_another_shape_are_listed_anew),
         cmocka_unit_test(a_kill_in_the_middle_loses_no_committed_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

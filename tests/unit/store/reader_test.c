@@ -221,13 +221,16 @@ static void given_names_in_any_case_when_looked_up_then_found_or_not_found(void 
     struct bed *b = *state;
     struct err err = {0};
     int64_t id = 0;
-    assert_true(reader_find(b->r, 1, "shop", "Deployment", "web", &id, &err));
+    assert_true(
+        reader_find(b->r, &(struct object_name){1, "shop", "Deployment", "web"}, &id, &err));
     assert_int_equal(id, 1);
-    assert_true(reader_find(b->r, 1, "infra", "cloneset", "odd", &id, &err));
+    assert_true(reader_find(b->r, &(struct object_name){1, "infra", "cloneset", "odd"}, &id, &err));
     assert_int_equal(id, 6);
-    assert_false(reader_find(b->r, 1, "shop", "Deployment", "WEB", &id, &err));
+    assert_false(
+        reader_find(b->r, &(struct object_name){1, "shop", "Deployment", "WEB"}, &id, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
-    assert_false(reader_find(b->r, 2, "shop", "Deployment", "web", &id, &err));
+    assert_false(
+        reader_find(b->r, &(struct object_name){2, "shop", "Deployment", "web"}, &id, &err));
 }
 
 static void given_past_revisions_when_asked_then_history_and_their_shape(void **state)
@@ -294,12 +297,12 @@ static void given_a_pod_when_read_alone_then_its_workload_too(void **state)
     struct bed *b = *state;
     struct err err = {0};
     struct json_out j = json_out(&b->out);
-    assert_true(reader_pod(b->r, 1, "shop", "web-2", true, &j, &err));
+    assert_true(reader_pod(b->r, &(struct object_name){1, "shop", "", "web-2"}, true, &j, &err));
     json_close(&j, '}');
     json_t *v = parsed(buf_str(&b->out));
     assert_string_equal(text_at(v, "workload.name"), "web");
     json_decref(v);
-    assert_false(reader_pod(b->r, 1, "pay", "web-2", true, &j, &err));
+    assert_false(reader_pod(b->r, &(struct object_name){1, "pay", "", "web-2"}, true, &j, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
@@ -314,7 +317,7 @@ static void given_a_damaged_body_when_listed_then_the_rest_is_there(void **state
                "UPDATE workload SET body = x'07', by_state = 'no', images = '' WHERE id = 1");
     assert_true(reader_begin(b->r, &err));
     struct json_out j = json_out(&b->out);
-    assert_true(reader_pod(b->r, 1, "shop", "web-1", false, &j, &err));
+    assert_true(reader_pod(b->r, &(struct object_name){1, "shop", "", "web-1"}, false, &j, &err));
     json_t *v = parsed(buf_str(&b->out));
     assert_int_equal(json_array_size(at(v, "gates")), 0);
     json_decref(v);
