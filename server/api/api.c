@@ -123,7 +123,7 @@ static int connection_cap(int64_t wanted)
         (void)getrlimit(RLIMIT_NOFILE, &lim);
     }
     int64_t room = lim.rlim_cur > (rlim_t)INT32_MAX ? INT32_MAX : (int64_t)lim.rlim_cur;
-    room = room > 2 * OTHER_FILES ? room - OTHER_FILES : room / 2;
+    room = room > (int64_t)2 * OTHER_FILES ? room - OTHER_FILES : room / 2;
     return (int)(wanted < room ? wanted : room);
 }
 

@@ -52,8 +52,16 @@ static uint64_t hash_of(const char *key)
 
 static void unlink_use(struct cache *c, struct entry *e)
 {
-    *(e->newer != NULL ? &e->newer->older : &c->newest) = e->older;
-    *(e->older != NULL ? &e->older->newer : &c->oldest) = e->newer;
+    if (c->newest == e) {
+        c->newest = e->older;
+    } else {
+        e->newer->older = e->older;
+    }
+    if (c->oldest == e) {
+        c->oldest = e->newer;
+    } else {
+        e->older->newer = e->newer;
+    }
     e->newer = NULL;
     e->older = NULL;
 }

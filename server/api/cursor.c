@@ -52,7 +52,7 @@ void cursor_write(const struct keyset *key, uint64_t scope, int64_t now, struct 
     raw[0] = VERSION;
     put(raw + 1, (uint64_t)(now / CURSOR_HOUR_MS * CURSOR_HOUR_MS));
     put(raw + 9, scope);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         put(raw + 17 + 8 * i, (uint64_t)key->n[i]);
     }
     size_t n = key->s != NULL ? strlen(key->s) : 0;
@@ -112,7 +112,7 @@ enum cursor_verdict cursor_read(const char *text, uint64_t scope, int64_t now, s
         return CURSOR_FOREIGN;
     }
     *ret = (struct keyset){.set = true};
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         ret->n[i] = (int64_t)get(raw + 17 + 8 * i);
     }
     if (n > FIXED + CHECK) {

@@ -87,7 +87,7 @@ struct reply {
 /* What request.text must hold: decoding never grows, each piece gets its NUL. */
 static inline size_t request_text_size(size_t path_len, size_t query_len)
 {
-    return path_len + query_len + SEGMENTS_MAX + 2 * PARAMS_MAX + 2;
+    return path_len + query_len + SEGMENTS_MAX + (size_t)2 * PARAMS_MAX + 2;
 }
 
 struct waiter;

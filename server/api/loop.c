@@ -36,6 +36,7 @@ enum {
 enum message_type { MESSAGE_BLOCK, MESSAGE_CONFIG, MESSAGE_STOP };
 struct message {
     h2o_multithread_message_t super;
+    struct message *next;
     enum message_type type;
     const struct feed_block *block;
     const struct config *config;
@@ -196,24 +197,37 @@ static void begin_stop(struct loop *l, int64_t drain_ms)
     worker_drain(&l->worker);
 }
 
+static void take_message(struct loop *l, struct message *m)
+{
+    switch (m->type) {
+    case MESSAGE_BLOCK:
+        worker_block(&l->worker, m->block);
+        feed_block_unref(m->block);
+        break;
+    case MESSAGE_CONFIG:
+        take_config(l, m);
+        break;
+    case MESSAGE_STOP:
+        begin_stop(l, m->drain_ms);
+        break;
+    }
+}
+
 static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     struct loop *l = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
+    struct message *first = NULL;
+    struct message **end = &first;
     while (!h2o_linklist_is_empty(messages)) {
         struct message *m = H2O_STRUCT_FROM_MEMBER(struct message, super.link, messages->next);
         h2o_linklist_unlink(&m->super.link);
-        switch (m->type) {
-        case MESSAGE_BLOCK:
-            worker_block(&l->worker, m->block);
-            feed_block_unref(m->block);
-            break;
-        case MESSAGE_CONFIG:
-            take_config(l, m);
-            break;
-        case MESSAGE_STOP:
-            begin_stop(l, m->drain_ms);
-            break;
-        }
+        *end = m;
+        end = &m->next;
+    }
+    while (first != NULL) {
+        struct message *m = first;
+        first = m->next;
+        take_message(l, m);
         free(m);
     }
     tick_when_due(l);

@@ -11,10 +11,11 @@
 /* The workload of the path. */
 static bool find(struct worker *w, struct exchange *x, int64_t *ret_id, struct err *err)
 {
-    int64_t cluster = 0;
-    return view_cluster(w, x, &cluster, NULL, err) &&
-           reader_find(w->reader, cluster, x->req.args[0], kind_canonical(x->req.args[1]),
-                       x->req.args[2], ret_id, err);
+    struct object_name name = {.namespace = x->req.args[0],
+                               .kind = kind_canonical(x->req.args[1]),
+                               .name = x->req.args[2]};
+    return view_cluster(w, x, &name.cluster, NULL, err) &&
+           reader_find(w->reader, &name, ret_id, err);
 }
 
 /* An object that is open already takes the members of one that a reader opened. */
@@ -110,13 +111,13 @@ enum outcome get_history(struct worker *w, struct exchange *x)
 static bool pod(struct worker *w, struct exchange *x, struct json_out *j, struct stamp *stamp,
                 struct err *err)
 {
-    int64_t cluster = 0;
+    struct object_name name = {.namespace = x->req.args[0], .name = x->req.args[1]};
     (void)stamp; /* its rollout is not known before it is read: rendered each time */
-    if (!view_cluster(w, x, &cluster, NULL, err)) {
+    if (!view_cluster(w, x, &name.cluster, NULL, err)) {
         return false;
     }
     reopen(j);
-    return reader_pod(w->reader, cluster, x->req.args[0], x->req.args[1], true, j, err);
+    return reader_pod(w->reader, &name, true, j, err);
 }
 
 enum outcome get_pod(struct worker *w, struct exchange *x)

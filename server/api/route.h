@@ -7,10 +7,10 @@
 
 struct route {
     unsigned methods; /* enum method bits */
+    enum access access;
     const char *pattern;
     handler_fn *handler;
     const char *params; /* allowed query parameters, between blanks */
-    enum access access;
 };
 
 /* The route of the path (already split into req->segments); fills req->args. *ret_methods are those

@@ -241,17 +241,14 @@ static void catch_up(struct subscriber *s, int64_t since)
 {
     const struct feed_block *blocks[PENDING_BLOCKS];
     int n = feed_since(s->hub->w->shared->opt.feed, since, blocks, PENDING_BLOCKS);
-    if (n < 0 || n == PENDING_BLOCKS) {
-        s->resync = true;
-    } else if (n > 0 && !any_overflow(blocks, n)) {
+    s->resync = n < 0 || n == PENDING_BLOCKS || any_overflow(blocks, n);
+    if (n > 0 && !s->resync) {
         s->catch_up = tick_build(s->hub->w, &s->hub->follow, blocks, (size_t)n);
         if (s->catch_up->resync) {
             tick_unref(s->catch_up);
             s->catch_up = NULL;
             s->resync = true;
         }
-    } else if (n > 0) {
-        s->resync = true;
     }
     for (int i = 0; i < n; i++) {
         feed_block_unref(blocks[i]);

@@ -130,15 +130,14 @@ static void pod_frame(struct build *b, const struct feed_item *item, struct fram
     f->kind = arena_strdup(b->t->arena, info.kind);
     f->name = arena_strdup(b->t->arena, info.name);
     struct json_out j = frame_open(b, f, "pod");
-    size_t mark = b->t->bytes.len;
     json_open(&j, '{');
     json_key(&j, "workload");
     name_json(f, NULL, &j);
     struct json_out before = j;
-    mark = b->t->bytes.len;
+    size_t mark = b->t->bytes.len;
     json_key(&j, "pod");
-    if (item->state < 0 ||
-        !reader_pod(b->w->reader, b->cluster, item->namespace, item->name, false, &j, &err)) {
+    struct object_name pod = {b->cluster, item->namespace, "Pod", item->name};
+    if (item->state < 0 || !reader_pod(b->w->reader, &pod, false, &j, &err)) {
         b->t->bytes.len = mark;
         j = before;
         json_kstr(&j, "name", item->name);
@@ -268,7 +267,7 @@ static bool same_thing(const struct feed_item *a, const struct feed_item *b)
 static int distinct(const struct follow *follow, const struct feed_block *const *blocks, size_t n,
                     const struct feed_item **ret)
 {
-    const struct feed_item **seen = xcalloc(SEEN_SLOTS, sizeof *seen);
+    const struct feed_item **seen = xcalloc(SEEN_SLOTS, sizeof(void *));
     int found = 0;
     for (size_t k = n; k-- > 0 && found >= 0;) {
         for (uint32_t i = blocks[k]->n; i-- > 0 && found >= 0;) {

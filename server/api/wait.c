@@ -138,16 +138,16 @@ struct look {
 static bool look(struct worker *w, struct wait_ask *ask, struct buf *out, struct look *ret,
                  struct err *err)
 {
-    int64_t cluster = 0;
+    struct object_name name = {.namespace = ask->namespace, .kind = ask->kind, .name = ask->name};
+    const char *cluster = NULL;
     int64_t id = 0;
-    const char *name = NULL;
     struct rollout_info info = {0};
     AUTO(buf) value = BUF_INIT(WAIT_BYTES);
     struct json_out v = json_out(&value);
     bool past = false;
     bool ok =
-        reader_cluster(w->reader, ask->cluster, &cluster, &name, err) &&
-        reader_find(w->reader, cluster, ask->namespace, ask->kind, ask->name, &id, err) &&
+        reader_cluster(w->reader, ask->cluster, &name.cluster, &cluster, err) &&
+        reader_find(w->reader, &name, &id, err) &&
         reader_rollout(w->reader, id, false, &v, &info, err) &&
         (ask->revision == NULL || reader_revision_past(w->reader, id, ask->revision, &past, err));
     if (!ok && (err->code != ERR_NOT_FOUND || !pinned(ask))) {

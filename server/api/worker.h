@@ -107,8 +107,7 @@ typedef bool view_fn(struct worker *w, struct exchange *x, struct json_out *j, s
                      struct err *err);
 enum view_kind { VIEW_LIST, VIEW_ONE, VIEW_SUMMARY, VIEW_WAIT };
 /* Answers with a cached or fresh body, the tail, ETag and 304. */
-enum outcome view_answer(struct worker *w, struct exchange *x, view_fn *render,
-                         enum view_kind kind);
+enum outcome view_answer(struct worker *w, struct exchange *x, view_fn *fn, enum view_kind kind);
 /* A body without a tail: ETag, 304. Takes the reference. */
 enum outcome view_body(struct exchange *x, struct body *body, const char *content_type,
                        const char *cache_control);

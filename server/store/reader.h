@@ -133,10 +133,16 @@ struct rollout_info {
     int64_t gates_total;
     int64_t gates_open;
 };
+struct object_name {
+    int64_t cluster;
+    const char *namespace;
+    const char *kind; /* of workloads */
+    const char *name;
+};
 /* The workload of that name; kind as Kubernetes writes it, or in any case for kinds we do not know.
  * ERR_NOT_FOUND. */
-bool reader_find(struct reader *r, int64_t cluster, const char *namespace, const char *kind,
-                 const char *name, int64_t *ret_id, struct err *err) MUST_CHECK;
+bool reader_find(struct reader *r, const struct object_name *name, int64_t *ret_id,
+                 struct err *err) MUST_CHECK;
 /* Writes the rollout as one value (j may be NULL) and fills *ret_info (may be NULL). With causes:
  * all findings too, and the object stays open for the caller's members. */
 bool reader_rollout(struct reader *r, int64_t id, bool causes, struct json_out *j,
@@ -184,8 +190,8 @@ bool reader_pods(struct reader *r, int64_t workload_id, struct page *page, struc
                  struct err *err) MUST_CHECK;
 /* Writes the pod as one value. alone: with namespace and workload, and the object stays open.
  * ERR_NOT_FOUND. */
-bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const char *name,
-                bool alone, struct json_out *j, struct err *err) MUST_CHECK;
+bool reader_pod(struct reader *r, const struct object_name *name, bool alone, struct json_out *j,
+                struct err *err) MUST_CHECK;
 
 /* ---- objects ---- */
 

@@ -181,10 +181,10 @@ static bool object_kind(struct reader *r, struct object_scan *s, enum kind kind,
     return false;
 }
 
-static bool object_page(struct reader *r, const struct object_filter *f, const enum kind *kinds,
-                        size_t n_kinds, struct object_scan *s, struct json_out *j, struct err *err)
+static bool object_page(struct reader *r, struct object_scan *s, const enum kind *kinds,
+                        size_t n_kinds, struct json_out *j, struct err *err)
 {
-    s->f = f;
+    const struct object_filter *f = s->f;
     s->page->next = (struct keyset){0};
     if (f->namespace != NULL) {
         if (!reader_namespace_id(r, f->cluster, f->namespace, &s->ns_id, err)) {
@@ -276,8 +276,8 @@ bool reader_services(struct reader *r, const struct object_filter *f, struct pag
                      struct json_out *j, struct err *err)
 {
     static const enum kind kinds[] = {KIND_SERVICE};
-    struct object_scan s = {.page = page, .render = service_json};
-    return object_page(r, f, kinds, 1, &s, j, err);
+    struct object_scan s = {.f = f, .page = page, .render = service_json};
+    return object_page(r, &s, kinds, 1, j, err);
 }
 
 /* ---- bindings ---- */
@@ -347,6 +347,6 @@ bool reader_bindings(struct reader *r, const struct object_filter *f, struct pag
                      struct json_out *j, struct err *err)
 {
     static const enum kind kinds[] = {KIND_BINDING_LBC, KIND_BINDING_AUTO};
-    struct object_scan s = {.page = page, .render = binding_json};
-    return object_page(r, f, kinds, 2, &s, j, err);
+    struct object_scan s = {.f = f, .page = page, .render = binding_json};
+    return object_page(r, &s, kinds, 2, j, err);
 }

@@ -231,21 +231,22 @@ static bool workload_json(struct reader *r, int64_t id, struct json_out *j, stru
     return true;
 }
 
-bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const char *name,
-                bool alone, struct json_out *j, struct err *err)
+bool reader_pod(struct reader *r, const struct object_name *name, bool alone, struct json_out *j,
+                struct err *err)
 {
     int64_t ns_id = 0;
     bool row = false;
-    if (!reader_namespace_id(r, cluster, namespace, &ns_id, err)) {
+    if (!reader_namespace_id(r, name->cluster, name->namespace, &ns_id, err)) {
         return false;
     }
     sqlite3_stmt *st = db_get(&r->db, READ_POD_BY_NAME);
-    db_bind(st, "it", ns_id, name);
+    db_bind(st, "it", ns_id, name->name);
     if (!db_step(&r->db, st, &row, err)) {
         return false;
     }
     if (!row) {
-        return err_set(err, ERR_NOT_FOUND, "no pod %.200s in namespace %.100s", name, namespace);
+        return err_set(err, ERR_NOT_FOUND, "no pod %.200s in namespace %.100s", name->name,
+                       name->namespace);
     }
     bool any = false;
     if (!any_target(r, &any, err)) {
@@ -253,7 +254,7 @@ bool reader_pod(struct reader *r, int64_t cluster, const char *namespace, const 
     }
     json_open(j, '{');
     if (alone) {
-        json_kstr(j, "namespace", namespace);
+        json_kstr(j, "namespace", name->namespace);
     }
     if (!pod_json(r, st, any, j, err) || (alone && !workload_json(r, db_int(st, 17), j, err))) {
         return false;

@@ -363,14 +363,13 @@ bool reader_rollouts(struct reader *r, const struct rollout_filter *f, struct pa
 
 /* ---- one rollout ---- */
 
-bool reader_find(struct reader *r, int64_t cluster, const char *namespace, const char *kind,
-                 const char *name, int64_t *ret_id, struct err *err)
+bool reader_find(struct reader *r, const struct object_name *name, int64_t *ret_id, struct err *err)
 {
     static const enum sql_read tries[] = {READ_WORKLOAD_BY_NAME, READ_WORKLOAD_BY_NAME_NOCASE};
     for (size_t i = 0; i < 2; i++) {
         bool row = false;
         sqlite3_stmt *st = db_get(&r->db, tries[i]);
-        db_bind(st, "ittt", cluster, namespace, kind, name);
+        db_bind(st, "ittt", name->cluster, name->namespace, name->kind, name->name);
         if (!db_step(&r->db, st, &row, err)) {
             return false;
         }
@@ -380,8 +379,8 @@ bool reader_find(struct reader *r, int64_t cluster, const char *namespace, const
             return true;
         }
     }
-    return err_set(err, ERR_NOT_FOUND, "no %.100s %.200s in namespace %.100s", kind, name,
-                   namespace);
+    return err_set(err, ERR_NOT_FOUND, "no %.100s %.200s in namespace %.100s", name->kind,
+                   name->name, name->namespace);
 }
 
 static struct rollout_info info_of(struct reader *r, const struct row *w, const char *runbook)
