@@ -8,13 +8,22 @@
 
 /* ---- descriptions ---- */
 
-/* A description without attributes keeps those that were read before. */
+/* A description without attributes keeps those that were read before; an answer that has nothing
+ * but attributes (no name) keeps the description. */
 static void merge_group(struct store *s, const struct group_row *row, struct elb_group *g)
 {
     struct err ignored = {0};
     struct elb_group old;
     if (row->body == NULL ||
         !unpack_record(&elb_group_table, row->body, row->len, s->scratch, &old, &ignored)) {
+        return;
+    }
+    if (g->name[0] == '\0' && g->attributes_at != 0) {
+        struct elb_group whole = old;
+        whole.arn = g->arn;
+        whole.attributes = g->attributes;
+        whole.attributes_at = g->attributes_at;
+        *g = whole;
         return;
     }
     if (g->attributes_at == 0) {

@@ -184,6 +184,42 @@ static void descriptions_keep_attributes_that_were_read(void **state)
     bed_fini(&b);
 }
 
+/* DescribeTargetGroupAttributes is an answer of its own: it knows the ARN and nothing else. */
+static void attributes_alone_keep_the_description(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    struct elb_attribute attribute = {"deregistration_delay.timeout_seconds", "30"};
+    for (int i = 0; i < 2; i++) {
+        struct change *c = change_new(CHANGE_GROUPS, 0);
+        struct elb_group *g = arena_array(c->arena, struct elb_group, 1);
+        record_clear(&elb_group_table, g);
+        g->arn = arn;
+        if (i == 0) {
+            g->name = "k8s-web";
+            g->health_interval = 15;
+        } else {
+            g->attributes = (struct list){&attribute, 1};
+            g->attributes_at = 77;
+        }
+        c->groups = g;
+        c->n_groups = 1;
+        bed_do(&b, c);
+    }
+    bed_begin(&b);
+    facts_of(&b, 1, a, &f);
+    bed_commit(&b);
+    const struct facts_group *g = LIST_AT(struct facts_binding, f.ns->bindings, 0)->group;
+    assert_string_equal(g->group->name, "k8s-web");
+    assert_int_equal(g->group->health_interval, 15);
+    assert_int_equal(g->group->attributes.n, 1);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM target_group WHERE name = 'k8s-web'"), 1);
+    bed_fini(&b);
+}
+
 static void a_group_that_is_gone_says_so_until_it_answers_again(void **state)
 {
     (void)state;
@@ -313,6 +349,7 @@ int main(void)
         cmocka_unit_test(answers_become_rows_and_mark_whom_they_concern),
         cmocka_unit_test(the_same_answer_moves_only_the_time_of_sight),
         cmocka_unit_test(descriptions_keep_attributes_that_were_read),
+        cmocka_unit_test(attributes_alone_keep_the_description),
         cmocka_unit_test(a_group_that_is_gone_says_so_until_it_answers_again),
         cmocka_unit_test(new_targets_are_the_controllers_sign_of_life),
         cmocka_unit_test(bindings_share_groups_and_unbound_groups_go),
