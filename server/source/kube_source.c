@@ -129,6 +129,10 @@ static void report(struct kube_source *k, enum source_state state, const char *m
                  "state=%s server=%s message=\"%s\"", source_state_name(state), k->access.server,
                  message);
     }
+    bool back = state == SOURCE_OK && k->state != SOURCE_OK && k->state != SOURCE_STARTING;
+    for (int i = 0; i < KIND_COUNT && back; i++) {
+        kube_watch_hurry(&k->watches[i]);
+    }
     k->state = state;
     (void)snprintf(k->message, sizeof k->message, "%s", message);
     k->heartbeat_due = clock_mono_ms() + HEARTBEAT_MS;

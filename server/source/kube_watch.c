@@ -328,6 +328,18 @@ void kube_watch_gone(struct kube_watch *w)
     emit_report(&w->emit, SOURCE_ABSENT, "");
 }
 
+void kube_watch_hurry(struct kube_watch *w)
+{
+    bool denied = w->emit.reported == SOURCE_DENIED || w->emit.reported == SOURCE_THROTTLED;
+    for (uint32_t i = 0; i < w->n_streams && !denied; i++) {
+        struct watch_stream *s = &w->streams[i];
+        if (s->call == NULL && s->due_ms != 0) {
+            s->backoff_ms = 0;
+            s->due_ms = clock_mono_ms() + watch_jitter(w->timing->backoff_first) / 4;
+        }
+    }
+}
+
 bool kube_watch_syncing(const struct kube_watch *w)
 {
     return (w->state == WATCH_LISTING || w->state == WATCH_QUEUED) && !w->synced;

@@ -1450,6 +1450,31 @@ static void test_an_unreachable_server_is_shown_and_found_again(void **state)
     rig_fini(&r);
 }
 
+/* Once the server is known to answer again, a long back-off is not waited out. */
+static void test_a_server_that_is_back_is_asked_at_once(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct watch_timing slow = rig_timing;
+    slow.backoff_first = 60;
+    slow.backoff_max = 100000;
+    rig_init(&r);
+    rig_start(&r, plain, &r);
+    char good[64];
+    (void)snprintf(good, sizeof good, "%s", r.server_url);
+    (void)snprintf(r.server_url, sizeof r.server_url, "http://127.0.0.1:1");
+    r.watch.timing = &slow;
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "unreachable"));
+    r.watch.streams[0].backoff_ms = 50000;
+    rig_for(&r, 200); /* now it waits for most of a minute */
+    assert_true(r.watch.streams[0].due_ms > clock_mono_ms() + 20000);
+    (void)snprintf(r.server_url, sizeof r.server_url, "%s", good);
+    kube_watch_hurry(&r.watch);
+    assert_true(rig_until(&r, "END:10"));
+    rig_fini(&r);
+}
+
 /* A cut that heals at the next try is nobody's news; one that does not is. */
 static void cut_once(struct script_conn *c, const struct script_request *r, void *arg)
 {
@@ -1562,6 +1587,7 @@ int main(void)
         cmocka_unit_test(test_one_expired_namespace_lists_all_anew),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_an_unreachable_server_is_shown_and_found_again),
+        cmocka_unit_test(test_a_server_that_is_back_is_asked_at_once),
         cmocka_unit_test(test_a_cut_that_heals_is_not_reported),
         cmocka_unit_test(test_watch_does_not_offer_gzip),
     };
