@@ -42,8 +42,12 @@ const EVERYWHERE = {
   '?': openHelp,
   p: () => setPaused(!paused.value),
   '/': () => {
-    if (route.value.view !== 'list') go(listBack());
-    requestAnimationFrame(() => document.getElementById('search')?.select());
+    const search = () => document.getElementById('search')?.select();
+    if (route.value.view === 'list') search(); // at once: the next key is already text
+    else {
+      go(listBack());
+      requestAnimationFrame(() => requestAnimationFrame(search));
+    }
   },
 };
 

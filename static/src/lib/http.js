@@ -73,7 +73,7 @@ export function checkStatus(response, problem) {
 // back an old body with an old `now`.
 export async function get(path, { params, etag, signal: outer } = {}) {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await fetch(url(path, params), {
+  const response = await send(url(path, params), {
     cache: 'no-store',
     headers: headers(etag ? { 'If-None-Match': etag } : {}),
     signal: outer ? anySignal(outer, limit) : limit,
@@ -85,6 +85,17 @@ export async function get(path, { params, etag, signal: outer } = {}) {
   heard();
   clockSync(body.now);
   return { body, etag: response.headers.get('ETag') };
+}
+
+// fetch, with the browsers' different words for "no connection" made one.
+async function send(address, options) {
+  try {
+    return await fetch(address, options);
+  } catch (e) {
+    if (e.name === 'TimeoutError') throw new ApiError(0, { detail: `not within ${TIMEOUT_MS / 1000} s` });
+    if (e instanceof TypeError) throw new ApiError(0, { detail: 'no connection' });
+    throw e;
+  }
 }
 
 // AbortSignal.any, which browsers of 2023 lack.

@@ -35,6 +35,8 @@ function describe(source, now) {
   };
 }
 
+const isTrouble = (s) => s.level === 'bad' || s.level === 'warn';
+
 function sourceBanner(s, now) {
   const message = clean(s.message, 300);
   const why = message ? `: ${message}` : '';
@@ -42,7 +44,7 @@ function sourceBanner(s, now) {
     const what = s.ok_at ? 'is being read again' : 'is being read for the first time; counts are not complete yet';
     return { id: s.name, level: 'info', text: `${s.label} ${what}${why}.` };
   }
-  if (s.level !== 'bad' && s.level !== 'warn') return null;
+  if (!isTrouble(s)) return null;
   const old = s.ageMs === null ? 'There is no data from it yet' : `Its data is ${duration(s.ageMs)} old`;
   const seen = s.ageMs === null ? '' : `; showing what was last seen at ${clock(s.ok_at, now)}`;
   const level = s.level === 'bad' && s.name === 'kubernetes' ? 'bad' : 'warn';
@@ -50,12 +52,14 @@ function sourceBanner(s, now) {
 }
 
 function partsBanner(now) {
-  const bad = sources.value.filter((s) => s.name.includes('/')).map((s) => describe(s, now))
-    .filter((s) => s.level === 'bad' || s.level === 'warn');
+  // Where the whole connection is down, its parts are no news.
+  const down = new Set(connections.value.filter((s) => isTrouble(s)).map((s) => s.name));
+  const parts = sources.value.filter((s) => s.name.includes('/') && !down.has(s.name.split('/')[0]));
+  const bad = parts.map((s) => describe(s, now)).filter(isTrouble);
   if (bad.length === 0) return null;
   const first = bad[0];
   const message = clean(first.message, 200);
-  const more = bad.length > 1 ? ` and ${bad.length - 1} more` : '';
+  const more = bad.length > 1 ? `, and ${bad.length - 1} more` : '';
   return { id: 'parts', level: 'warn', text: `${first.label} is ${first.word}${more}${message ? `: ${message}` : ''}.` };
 }
 

@@ -85,7 +85,7 @@ function Head({ d }) {
         <p class="verdict">
           <State of={r.state} big />
           <span>for <Since at={r.since} /></span>
-          {r.stale && <span class="tag">old data</span>}
+          {r.stale && !isOld.value && <span class="tag">old data</span>}
           <span class="muted">{stateHelp(r.state)}</span>
         </p>
       )}

@@ -2,6 +2,7 @@
 import { seconds } from '../lib/format.js';
 import { clean, humanise } from '../lib/text.js';
 import { facets, keyOf, rowOf } from '../state/rollouts.js';
+import { isOld } from '../state/health.js';
 import { rolloutHref } from '../state/route.js';
 import { POD_STATES, stateWord } from '../state/words.js';
 import { GateBar } from './gatebar.jsx';
@@ -62,7 +63,7 @@ export function Row({ id }) {
       <div role="cell" class="c-state">
         <State of={r.state} />
         {r.gone && <span class="tag">deleted</span>}
-        {r.stale && <span class="tag">old data</span>}
+        {r.stale && !isOld.value && <span class="tag">old data</span>}
       </div>
       <div role="rowheader" class="c-name">
         <a href={rolloutHref(r, facets.value.clusters > 1)} data-view data-row>

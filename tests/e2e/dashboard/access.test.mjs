@@ -106,6 +106,7 @@ for (const scheme of ['light', 'dark']) {
       mock.setSource('aws', { state: 'throttled', message: 'Rate exceeded' });
       await page.goto('/');
       await page.locator('.banner.b-bad').waitFor();
+      await audit(page, 'old data');
       await page.getByRole('button', { name: 'Keys and settings' }).click();
       await audit(page, 'banners and help');
     }, { scheme, width, height: 800, expected: [/Content Security Policy/] }));

@@ -60,8 +60,14 @@ test('a source that went away is named at the top with the age of its data', wit
   await banner.waitFor();
   assert.match(await banner.innerText(), /Kubernetes is unreachable: connection refused\. Its data is (2m 5\d|3m 0\d)s old; showing what was last seen at \d\d:\d\d:\d\d\./);
   await page.locator('.list.old').waitFor();
+  mock.setSource('kubernetes/rollouts', { state: 'unreachable', message: 'connection refused' });
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator('.banner').count(), 1, 'a part of what is down is no news');
   mock.setSource('kubernetes', { state: 'ok', message: '', ok_at: ago(0) });
   await banner.waitFor({ state: 'detached' });
+  mock.setSource('kubernetes/rollouts', { state: 'denied', message: 'rollouts is forbidden' });
+  await page.locator('.banner.b-warn').getByText('kubernetes/rollouts is denied: rollouts is forbidden.').waitFor();
+  mock.setSource('kubernetes/rollouts', { state: 'absent', message: '' });
   mock.setSource('aws', { state: 'throttled', message: 'Rate exceeded', ok_at: ago(60) });
   await page.locator('.banner.b-warn').getByText('AWS is throttled: Rate exceeded').waitFor();
 }));
