@@ -228,7 +228,11 @@ static int64_t said_since(const struct pod_sheet *p, const struct pod_binding *p
     if (pb->fb->group->observed_at <= ready) {
         return 0;
     }
-    return pb->target != NULL ? later(pb->target->state_since, ready) : ready;
+    if (pb->target != NULL) {
+        return later(pb->target->state_since, ready);
+    }
+    /* Nothing is left to date it by but the pod's own fall. */
+    return p->v->state == POD_EXPOSED ? later(p->v->state_since, ready) : ready;
 }
 
 /* One failed check, or a target on its way back in, passes; what lasts is an error. */

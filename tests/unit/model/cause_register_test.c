@@ -1,0 +1,616 @@
+/* Registration that fails, and what the controller does not do. */
+#include "unit/model/cause_case.h"
+
+#define ERROR_TEXT(op, code)                                                                       \
+    "Failed reconcile due to operation error Elastic Load Balancing v2: " op                       \
+    ", https response error StatusCode: 403, RequestID: 1, " code
+#define DENIED(op)                                                                                 \
+    ERROR_TEXT(op, "api error AccessDenied: User: arn:aws:sts::1:assumed-role/c/1 is not "         \
+                   "authorized to perform: elasticloadbalancing:" op " on resource: "              \
+                   "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/1")
+
+static struct kube_binding *binding(struct lab *l)
+{
+    return (struct kube_binding *)(uintptr_t)l->bindings[0].binding;
+}
+
+static struct kube_event *fails(struct lab *l, const char *message)
+{
+    return lab_event(l, "TargetGroupBinding", "web", "FailedReconcile", message);
+}
+
+/* Containers ready, no condition, and a warning a second later. */
+static void absent_and(struct lab *l, const char *message)
+{
+    shop_ready(l);
+    shop_after(l, 1);
+    (void)fails(l, message);
+}
+
+static void register_denied(struct lab *l)
+{
+    absent_and(l, DENIED("RegisterTargets"));
+}
+static void deregister_denied(struct lab *l)
+{
+    absent_and(l, DENIED("DeregisterTargets"));
+}
+static void merged(struct lab *l)
+{
+    absent_and(l, DENIED("DeregisterTargets"));
+    struct kube_event *e = fails(l, "(combined from similar events): " DENIED("RegisterTargets"));
+    e->meta.resource_version = "2";
+    l->events[0].event = e;
+    l->events[1].event = e;
+}
+static void newest_counts(struct lab *l)
+{
+    absent_and(l, DENIED("RegisterTargets"));
+    shop_after(l, 30);
+    (void)fails(l, ERROR_TEXT("RegisterTargets", "TooManyTargets: limit"));
+}
+static void describe_denied(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.InitialHealthChecking", "");
+    shop_after(l, 2);
+    (void)fails(l, DENIED("DescribeTargetHealth"));
+}
+static void denied_before(struct lab *l)
+{
+    (void)fails(l, DENIED("RegisterTargets"));
+    shop_after(l, 600);
+    shop_ready(l);
+    shop_after(l, 2);
+}
+static void denied_before_and_silent_since(struct lab *l)
+{
+    denied_before(l);
+    shop_after(l, 60);
+}
+static void allowed_again(struct lab *l)
+{
+    denied_before(l);
+    l->bindings[0].gate_flipped_at = l->f.now;
+    shop_after(l, 60);
+}
+static void registered_meanwhile(struct lab *l)
+{
+    absent_and(l, DENIED("RegisterTargets"));
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "initial");
+}
+static void too_many(struct lab *l)
+{
+    absent_and(l, ERROR_TEXT("RegisterTargets", "TooManyTargets: You've reached the limit"));
+}
+static void wrong_family(struct lab *l)
+{
+    absent_and(l, ERROR_TEXT("RegisterTargets",
+                             "api error ValidationError: The IP address '10.0.0.1' is not a valid "
+                             "IPv6 address"));
+}
+static void group_not_found(struct lab *l)
+{
+    absent_and(l, ERROR_TEXT("DescribeTargetHealth", "TargetGroupNotFound: not found"));
+}
+static void group_gone(struct lab *l)
+{
+    shop_serves(l);
+    l->bindings[0].group->gone = true;
+    l->bindings[0].group->known = false;
+}
+static void other_error(struct lab *l)
+{
+    absent_and(l, ERROR_TEXT("RegisterTargets", "api error InvalidTarget: no such subnet"));
+    shop_after(l, 20);
+    (void)fails(l, ERROR_TEXT("RegisterTargets", "api error InvalidTarget: no such subnet"));
+}
+static void other_error_once(struct lab *l)
+{
+    absent_and(l, "Failed reconcile due to Operation cannot be fulfilled on pods \"web-1\": the "
+                  "object has been modified");
+}
+static void no_patch(struct lab *l)
+{
+    absent_and(l, "Failed reconcile due to pods \"web-1\" is forbidden: User \"c\" cannot patch "
+                  "resource \"pods/status\" in API group \"\" in the namespace \"shop\"");
+}
+static void nobody_waits(struct lab *l)
+{
+    shop_serves(l);
+    (void)fails(l, DENIED("RegisterTargets"));
+}
+static void of_the_other_family(struct lab *l)
+{
+    register_denied(l);
+    ((struct kube_event *)(uintptr_t)l->events[0].event)->object_api_version =
+        "eks.amazonaws.com/v1";
+}
+static void cleanup(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "");
+    binding(l)->meta.deleted_at = l->f.now;
+    struct condition *c = lab_item(l, &binding(l)->conditions, sizeof *c);
+    *c = (struct condition){.type = "Ready",
+                            .status = "False",
+                            .reason = "FailedCleanup",
+                            .message = DENIED("DeregisterTargets")};
+}
+static void being_deleted(struct lab *l)
+{
+    shop_ready(l);
+    binding(l)->meta.deleted_at = l->f.now;
+    shop_after(l, 5);
+}
+static void deleted_for_long(struct lab *l)
+{
+    being_deleted(l);
+    shop_after(l, 200);
+}
+static void network(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.InitialHealthChecking", "initial");
+    (void)lab_event(l, "TargetGroupBinding", "web", "FailedNetworkReconcile",
+                    "operation error EC2: AuthorizeSecurityGroupIngress, api error UnauthorizedOp");
+}
+static void network_and_timeout(struct lab *l)
+{
+    network(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+}
+static void network_over(struct lab *l)
+{
+    network(l);
+    shop_after(l, 1200);
+    shop_gates(l, "True", "", "healthy");
+}
+static void ambiguous(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    (void)lab_event(l, "TargetGroupBinding", "web", "FailedNetworkReconcile",
+                    "expected exactly one securityGroup tagged with kubernetes.io/cluster/c for "
+                    "eni eni-1, got: [sg-1 sg-2]");
+}
+
+static const struct scene_case registering[] = {
+    {.name = "register denied",
+     .scene = register_denied,
+     .code = "register_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .never = "deregister_denied"},
+    {.name = "deregister denied",
+     .scene = deregister_denied,
+     .code = "deregister_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .never = "register_denied"},
+    {.name = "merged event",
+     .scene = merged,
+     .code = "register_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "the newest warning counts",
+     .scene = newest_counts,
+     .code = "register_quota_exceeded",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .never = "register_denied"},
+    {.name = "describe denied",
+     .scene = describe_denied,
+     .code = "describe_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "denied before the pod", .scene = denied_before, .never = "register_denied"},
+    {.name = "denied before, silence since",
+     .scene = denied_before_and_silent_since,
+     .code = "register_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .likely = true},
+    {.name = "allowed again",
+     .scene = allowed_again,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true,
+     .never = "register_denied"},
+    {.name = "registered meanwhile", .scene = registered_meanwhile, .never = "register_denied"},
+    {.name = "too many targets",
+     .scene = too_many,
+     .code = "register_quota_exceeded",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "address family",
+     .scene = wrong_family,
+     .code = "register_address_family",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "group not found",
+     .scene = group_not_found,
+     .code = "target_group_gone",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "group gone by our poll",
+     .scene = group_gone,
+     .code = "target_group_gone",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "another error",
+     .scene = other_error,
+     .code = "register_failed",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .text = "InvalidTarget"},
+    {.name = "a conflict, once", .scene = other_error_once, .never = "register_failed"},
+    {.name = "cannot patch",
+     .scene = no_patch,
+     .code = "controller_cannot_patch_pods",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "nobody waits", .scene = nobody_waits, .never = "register_denied"},
+    {.name = "event of the other family", .scene = of_the_other_family, .never = "register_denied"},
+    {.name = "clean-up fails",
+     .scene = cleanup,
+     .code = "binding_cleanup_failing",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "clean-up fails, beside it",
+     .scene = cleanup,
+     .code = "deregister_denied",
+     .primary = false,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "being deleted", .scene = being_deleted, .never = "binding_cleanup_failing"},
+    {.name = "deleted for long",
+     .scene = deleted_for_long,
+     .code = "binding_cleanup_failing",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = false,
+     .likely = true},
+    {.name = "security group rules",
+     .scene = network,
+     .code = "network_reconcile_failed",
+     .primary = false,
+     .severity = SEVERITY_WARNING},
+    {.name = "security group rules, time-outs",
+     .scene = network_and_timeout,
+     .code = "network_reconcile_failed",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "security group rules, over",
+     .scene = network_over,
+     .never = "network_reconcile_failed"},
+    {.name = "two security groups",
+     .scene = ambiguous,
+     .code = "security_group_ambiguous",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+};
+
+static void registration_that_fails(void **state)
+{
+    (void)state;
+    HOLD_CASES(registering);
+}
+
+/* ---- the controller ---- */
+
+static void not_yet(struct lab *l)
+{
+    shop_ready(l);
+    shop_after(l, 20);
+}
+static void not_acting(struct lab *l)
+{
+    shop_ready(l);
+    lab_group_known(l, &l->bindings[0]);
+    shop_after(l, 50);
+}
+static void not_acting_for_long(struct lab *l)
+{
+    not_acting(l);
+    shop_after(l, 200);
+}
+static void not_acting_without_elb(struct lab *l)
+{
+    shop_ready(l);
+    shop_after(l, 50);
+}
+static void fresh_server(struct lab *l)
+{
+    not_acting(l);
+    l->tracks[0].first_seen_at = l->f.now;
+    l->tracks[1].first_seen_at = l->f.now;
+}
+static void old_version(struct lab *l)
+{
+    lab_kv(l, &l->webhook_configs[0].meta.labels, "app.kubernetes.io/version", "v2.13.0");
+    not_acting(l);
+}
+static void lag(struct lab *l, int64_t seconds)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.InitialHealthChecking", "initial");
+    shop_after(l, 5);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_target(l, &l->bindings[0], l->pods[i], 8080, "healthy", "");
+    }
+    shop_after(l, seconds);
+}
+static void lagging_a_little(struct lab *l)
+{
+    lag(l, 18);
+}
+static void lagging(struct lab *l)
+{
+    lag(l, 60);
+}
+static void checkpoint(struct lab *l)
+{
+    lag(l, 60);
+    lab_kv(l, &binding(l)->meta.annotations, "elbv2.k8s.aws/checkpoint", "abc");
+}
+static void checkpoint_of_old_version(struct lab *l)
+{
+    checkpoint(l);
+    lab_kv(l, &l->webhook_configs[0].meta.labels, "app.kubernetes.io/version", "v2.9.2");
+}
+static void throttled(struct lab *l)
+{
+    lag(l, 60);
+    (void)fails(l, ERROR_TEXT("DescribeTargetHealth", "api error Throttling: Rate exceeded"));
+}
+static void throttled_elsewhere(struct lab *l)
+{
+    (void)lab_service(l, "other", "app", "other", 80, "8080");
+    (void)lab_binding(l, "other", "other", "80", "ip");
+    lag(l, 60);
+    (void)lab_event(l, "TargetGroupBinding", "other", "FailedReconcile",
+                    ERROR_TEXT("DescribeTargetHealth", "api error Throttling: Rate exceeded"));
+}
+static void register_throttled(struct lab *l)
+{
+    not_acting(l);
+    (void)fails(l, ERROR_TEXT("RegisterTargets", "api error Throttling: Rate exceeded"));
+}
+static void unwritten(struct lab *l)
+{
+    shop_ready(l);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_target(l, &l->bindings[0], l->pods[i], 8080, "healthy", "");
+    }
+    shop_after(l, 60);
+}
+static void no_endpoint(struct lab *l)
+{
+    not_acting(l);
+    l->ns.slices.n = 0;
+}
+static void no_endpoint_but_unreadable(struct lab *l)
+{
+    no_endpoint(l);
+    l->cluster.denied_kinds = "endpointslices.discovery.k8s.io";
+}
+static void capped(struct lab *l)
+{
+    shop_ready(l);
+    for (int i = 0; i < 25; i++) {
+        struct kube_pod *p = shop_pod(l, arena_printf(l->a, "web-x%d", i));
+        lab_containers_ready(l, p, true);
+        lab_gate_set(l, p, GATE, "True", "");
+        (void)lab_target(l, &l->bindings[0], p, 8080, "healthy", "");
+    }
+    (void)lab_slice(l, &l->services[0]);
+    shop_after(l, 60);
+    l->bindings[0].gate_flipped_at = l->f.now;
+    shop_after(l, 5);
+}
+static void lease_stale(struct lab *l)
+{
+    not_acting(l);
+    l->leases[0].renew_at = l->f.now - 70000;
+}
+static void lease_stale_a_moment(struct lab *l)
+{
+    not_acting(l);
+    l->leases[0].renew_at = l->f.now - 18000;
+}
+static void lease_of_another(struct lab *l)
+{
+    lease_stale(l);
+    l->leases[0].meta.namespace = "old";
+}
+static void lease_stale_but_unhealthy(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    shop_after(l, 60);
+    l->leases[0].renew_at = l->f.now - 70000;
+}
+static void auto_mode_quiet(struct lab *l)
+{
+    binding(l)->meta.kind = KIND_BINDING_AUTO;
+    l->cluster.has_auto = true;
+    for (int i = 0; i < 2; i++) {
+        l->pods[i]->gates = (struct strs){0};
+        lab_gate(l, l->pods[i], AUTO_GATE "web");
+    }
+    l->cluster.controller_flip_at = l->f.now;
+    not_acting(l);
+    shop_after(l, 400);
+    l->cluster.waiting_pods = 7;
+}
+static void auto_mode_busy(struct lab *l)
+{
+    auto_mode_quiet(l);
+    l->cluster.controller_flip_at = l->f.now - 10000;
+}
+
+static const struct scene_case acting[] = {
+    {.name = "not yet", .scene = not_yet},
+    {.name = "not acting",
+     .scene = not_acting,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .text = "kubectl -n kube-system logs deployment/aws-load-balancer-controller"},
+    {.name = "not acting for long",
+     .scene = not_acting_for_long,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "not acting, Kubernetes alone",
+     .scene = not_acting_without_elb,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true},
+    {.name = "not acting, fresh server",
+     .scene = fresh_server,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true},
+    {.name = "version that backs off",
+     .scene = old_version,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .text = "16 min 40 s"},
+    {.name = "a little late", .scene = lagging_a_little},
+    {.name = "lagging",
+     .scene = lagging,
+     .code = "controller_lagging",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "checkpoint",
+     .scene = checkpoint,
+     .code = "controller_checkpoint_stale",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "checkpoint before v2.10",
+     .scene = checkpoint_of_old_version,
+     .code = "controller_lagging",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "controller_checkpoint_stale"},
+    {.name = "throttled",
+     .scene = throttled,
+     .code = "controller_throttled",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "throttled elsewhere",
+     .scene = throttled_elsewhere,
+     .code = "controller_throttled",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "register throttled",
+     .scene = register_throttled,
+     .code = "controller_throttled",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "registered, not written",
+     .scene = unwritten,
+     .code = "controller_cannot_patch_pods",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true},
+    {.name = "no endpoint",
+     .scene = no_endpoint,
+     .code = "endpoints_stale",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "slices cannot be read",
+     .scene = no_endpoint_but_unreadable,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "endpoints_stale"},
+    {.name = "capped",
+     .scene = capped,
+     .code = "register_quota_exceeded",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true},
+    {.name = "lease stale",
+     .scene = lease_stale,
+     .code = "controller_stalled",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .never = "controller_not_acting"},
+    {.name = "lease stale, a moment",
+     .scene = lease_stale_a_moment,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "controller_stalled"},
+    {.name = "lease of another installation",
+     .scene = lease_of_another,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "controller_stalled"},
+    {.name = "lease stale, target unhealthy",
+     .scene = lease_stale_but_unhealthy,
+     .code = "health_check_timeout",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "controller_stalled"},
+    {.name = "Auto Mode, all quiet",
+     .scene = auto_mode_quiet,
+     .code = "controller_stalled",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .likely = true},
+    {.name = "Auto Mode, busy elsewhere",
+     .scene = auto_mode_busy,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .never = "controller_stalled"},
+};
+
+static void a_controller_that_does_not_act(void **state)
+{
+    (void)state;
+    HOLD_CASES(acting);
+}
+
+static void many_pods_have_one_finding_of_their_binding(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    for (int i = 0; i < 200; i++) {
+        (void)shop_pod(l, arena_printf(l->a, "web-x%d", i));
+    }
+    register_denied(l);
+    (void)lab_judge(l);
+    assert_int_equal(l->v.findings.n, 1);
+    assert_int_equal(l->v.primary->pods, 202);
+    assert_string_equal(l->v.primary->object, "TargetGroupBinding/web");
+    assert_int_equal(l->v.state, ROLLOUT_FAILED);
+    lab_free(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(registration_that_fails),
+        cmocka_unit_test(a_controller_that_does_not_act),
+        cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
