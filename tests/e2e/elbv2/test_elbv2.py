@@ -81,12 +81,15 @@ class Elbv2(unittest.TestCase):
         server.wait_state("shop", "good", "serving")
         self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
         server.wait_state("shop", "good", "exposed", seconds=40)
-        codes = wait_until("its cause is named", lambda: [c["code"] for c in server.rollout("shop", "good")["causes"]], 10)
+        wait_until("the targets are unhealthy", lambda: all(p["targets"][0]["state"] == "unhealthy" for p in self.pods(server)), 60)
+        codes = wait_until("its cause is named", lambda: [c["code"] for c in server.rollout("shop", "good")["causes"]], 5)
         self.assertTrue(set(codes) & {"health_check_timeout", "target_unhealthy_after_open", "load_balancer_fail_open"}, codes)
         pod = next(p for p in self.pods(server) if p["state"] == "exposed")
         self.assertEqual((pod["truth"]["kubelet"], pod["truth"]["gate"], pod["truth"]["elb"]), ("yes", "yes", "no"))
         self.assertIn(pod["contradiction"], ("open_but_unhealthy", "fail_open"))
         self.assertEqual(pod["targets"][0]["reason"], "Target.Timeout")
+        groups = {g["name"] for g in server.get("/targetgroups")["items"]}
+        self.assertEqual(groups, {"good", "bad"})
 
     def test_failures_keep_rows_say_why_and_recover(self) -> None:
         server = self.serve(self.plain)
