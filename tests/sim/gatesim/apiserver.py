@@ -8,6 +8,7 @@ from typing import Any, Optional
 from aiohttp import web
 
 from . import answer, errors, kinds
+from .access import ADMIN, People, Person
 from .discovery import VERSION, Discovery
 from .errors import ApiError
 from .faults import Faults, Rule, before
@@ -20,6 +21,7 @@ from .writing import Writer, parse, scale_of
 
 Json = Any
 OPEN_PATHS = {"/livez", "/readyz", "/healthz", "/version"}
+REVIEWS = ("/apis/authentication.k8s.io/v1/", "/apis/authorization.k8s.io/v1/")
 
 
 class Target:
@@ -61,16 +63,18 @@ class ApiServer:
         self.discovery = Discovery()
         self.faults = Faults()
         self.options = Options()
-        self.users: dict[str, str] = {token: "admin"} if token else {}
+        self.people = People(token)
         self.watches: set[Watch] = set()
         self.counts: Counter[str] = Counter()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request outside /_sim."""
         try:
-            user = self._user(request)
+            who = ADMIN if request.path in OPEN_PATHS else self.people.of(request.headers.get("Authorization", ""))
+            if request.path.startswith(REVIEWS) and request.method == "POST":
+                return await self._review(request, who)
             if request.path.startswith("/api"):
-                return await self._api(request, user)
+                return await self._api(request, who)
             return await self._other(request)
         except ApiError as err:
             self.counts[f"{err.code}"] += 1
@@ -78,13 +82,14 @@ class ApiServer:
         except ConnectionResetError:
             return web.Response()  # to nobody: a fault or the client has ended the connection
 
-    def _user(self, request: web.Request) -> str:
-        if not self.users or request.path in OPEN_PATHS:
-            return "admin"
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token not in self.users:
-            raise errors.unauthorized()
-        return self.users[token]
+    async def _review(self, request: web.Request, who: Person) -> web.StreamResponse:
+        self.counts["review"] += 1
+        rule = self.faults.take("reviews", "write")
+        await before(request, rule)
+        if rule and rule.action == "status":
+            return answer.fault_status(rule)
+        body = parse(request.headers.get("Content-Type", "application/json"), await request.read())
+        return await answer.body(request, [dumps(self.people.review(request.path, body, who))], rule, 201)
 
     async def _other(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rstrip("/")
@@ -106,7 +111,7 @@ class ApiServer:
                 return await answer.body(request, [dumps(doc)])
         return answer.no_such_path()
 
-    async def _api(self, request: web.Request, user: str) -> web.StreamResponse:
+    async def _api(self, request: web.Request, who: Person) -> web.StreamResponse:
         target = target_of(request.path)
         if target is None or not self.discovery.serves(target.kind):
             return await self._discover(request)
@@ -116,13 +121,15 @@ class ApiServer:
         await before(request, rule)
         if rule and rule.action == "status":
             if rule.code == 403 and not rule.message and not rule.html:
-                raise errors.forbidden(user, verb, target.kind, target.namespace)
+                raise errors.forbidden(who.user, verb, target.kind, target.namespace)
             return answer.fault_status(rule)
+        if not who.may(verb, target.kind.key, target.namespace):
+            raise errors.forbidden(who.user, verb, target.kind, target.namespace)
         if verb == "watch":
             return await self._watch(request, target, rule)
         if verb in ("list", "get"):
             return await self._read(request, target, verb, rule)
-        return await self._write(request, target, verb, user, rule)
+        return await self._write(request, target, verb, who.user, rule)
 
     @staticmethod
     def _verb(request: web.Request, target: Target) -> str:

@@ -37,6 +37,7 @@ class Cluster:
         self.recorder = Recorder(self.store)
         self.elb = LoadBalancers(self.clock, seed)
         self.elb.image_of = self._image_of
+        self.elb.zone_of = lambda ip: (self._pod_at(ip) or {"metadata": {}})["metadata"].get("labels", {}).get("topology.kubernetes.io/zone", "")
         self.behaviours = Behaviours()
         self.kubelet = Kubelet(self.store, self.recorder, self.behaviours)
         self.lbc = GateController(self.store, self.recorder, self.elb, LBC)
@@ -60,10 +61,13 @@ class Cluster:
             raise ApiError(403, "Forbidden", f'pods "{pod["metadata"]["name"]}" is forbidden: exceeded quota: pods, requested: pods=1, '
                                              f"used: pods={used}, limited: pods={limit}", {"name": pod["metadata"]["name"], "kind": "pods"})
 
+    def _pod_at(self, ip: str) -> Optional[Json]:
+        key = next((k for k, r in self.kubelet.runs.items() if r.ip == ip), None)
+        return self.store.get(PODS, *key) if key else None
+
     def _image_of(self, ip: str) -> str:
         """The image of the pod that has the address, for health rules."""
-        key = next((k for k, r in self.kubelet.runs.items() if r.ip == ip), None)
-        pod = self.store.get(PODS, *key) if key else None
+        pod = self._pod_at(ip)
         return pod["spec"]["containers"][0].get("image", "") if pod else ""
 
     def create(self, kind: Kind, obj: Json) -> Item:

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from aiohttp import web
 
+from .access import People, person
 from .actions import Actions
 from .apiserver import ApiServer
 from .awsserver import AwsServer
@@ -29,7 +30,7 @@ class Control:
         self.on_token = on_token
         self.posts: dict[str, Callable[[Json], Json]] = {
             "clock": self._clock, "do": self._do, "faults": self._fault, "watches": self._watches, "compact": self._compact,
-            "expire-tokens": self._expire, "options": self._options, "crds": self._crds, "token": self._token, "huge": self._huge,
+            "expire-tokens": self._expire, "options": self._options, "crds": self._crds, "token": self._token, "people": self._people, "huge": self._huge,
             "aws": aws.options}
         self.gets: dict[str, Callable[[], Json]] = {
             "state": self._state, "clock": self._time, "faults": lambda: [r.describe() for r in api.faults.rules],
@@ -130,10 +131,15 @@ class Control:
     def _token(self, doc: Json) -> Json:
         """Only this token is good from now on; the kubeconfig file is rewritten unless asked otherwise."""
         token = str(doc["token"] or "")
-        self.api.users = {token: doc.get("user", "admin")} if token else {}
+        self.api.people = People(token)
         if doc.get("kubeconfig", True):
             self.on_token(token)
         return {}
+
+    def _people(self, doc: Json) -> Json:
+        """Adds accounts: {TOKEN: {user, groups, namespaces, verbs, resources}}."""
+        self.api.people.tokens |= {str(token): person(spec) for token, spec in doc.items()}
+        return {"users": sorted(p.user for p in self.api.people.tokens.values())}
 
     def _huge(self, doc: Json) -> Json:
         """Gives an object an annotation of that many bytes."""

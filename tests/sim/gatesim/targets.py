@@ -137,13 +137,14 @@ class TargetGroup:
     rules: list[tuple[str, Script]] = field(default_factory=list)  # image pattern -> script
     targets: dict[Address, Target] = field(default_factory=dict)
     image_of: Callable[[str], str] = lambda ip: ""
+    zone_of: Callable[[str], str] = lambda ip: ""
 
     def _prune(self) -> None:
         now = self.clock.now()
         for address in [a for a, t in self.targets.items() if t.drained_at is not None and now >= t.drained_at]:
             del self.targets[address]
 
-    def register(self, addresses: Iterable[Address], zone: str = "") -> None:
+    def register(self, addresses: Iterable[Address]) -> None:
         """Registers; a draining target starts anew, a registered one stays as it is."""
         self._prune()
         for address in addresses:
@@ -151,7 +152,7 @@ class TargetGroup:
             if have is None or have.drained_at is not None:
                 jitter = self.script.jitter
                 factor = self.random.uniform(1 - jitter, 1 + jitter) if jitter else 1.0
-                self.targets[address] = Target(address, zone, self.clock.now(), factor)
+                self.targets[address] = Target(address, self.zone_of(address[0]), self.clock.now(), factor)
 
     def deregister(self, addresses: Iterable[Address]) -> None:
         """Starts draining."""
@@ -225,6 +226,7 @@ class LoadBalancers:
         self.calls: deque[Json] = deque(maxlen=2000)
         self.counts: Counter[str] = Counter()
         self.image_of: Callable[[str], str] = lambda ip: ""
+        self.zone_of: Callable[[str], str] = lambda ip: ""
 
     @staticmethod
     def arn(name: str) -> str:
@@ -234,6 +236,7 @@ class LoadBalancers:
         """A new target group."""
         group = TargetGroup(self.arn(name), name, self.clock, self.random, **settings)
         group.image_of = lambda ip: self.image_of(ip)
+        group.zone_of = lambda ip: self.zone_of(ip)
         self.groups[group.arn] = group
         return group
 

@@ -58,8 +58,12 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         data = json.dumps(body) if body is not None else None
         given = {k.replace("_", "-"): v for k, v in headers.items()}
-        connection.request(method, path, data, {"Content-Type": "application/json", "Connection": "close"} | given)
-        return connection.getresponse()
+        try:
+            connection.request(method, path, data, {"Content-Type": "application/json", "Connection": "close"} | given)
+            return connection.getresponse()
+        except OSError:
+            connection.close()
+            raise
 
     def get(self, path: str, **headers: str) -> Reply:
         return Reply(self.open("GET", path, **headers))

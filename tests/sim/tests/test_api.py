@@ -297,6 +297,29 @@ class Api(unittest.TestCase):
         finally:
             self.server.sim("token", token="")
 
+    def test_rights_by_namespace_and_reviews(self) -> None:
+        self.server.sim("people", boss={"user": "boss"}, viewer={"user": "ann", "groups": ["shop-team"], "namespaces": ["shop"], "verbs": ["get", "list", "watch"]})
+        try:
+            who = {"Authorization": "Bearer viewer"}
+            self.assertEqual(200, self.server.get(PODS, **who).status)
+            refused = self.server.get("/api/v1/pods", **who)
+            real = recorded("status-403.json")
+            self.assertEqual((403, real["message"].replace("gateway", "ann")), (refused.status, refused.json()["message"]))
+
+            def review(kind: str, spec: Json) -> Json:
+                response = self.server.open("POST", f"/apis/{kind}", {"spec": spec}, Authorization="Bearer boss")
+                self.assertEqual(201, response.status)
+                return json.loads(response.read())["status"]
+            known = review("authentication.k8s.io/v1/tokenreviews", {"token": "viewer"})
+            self.assertEqual((True, "ann", ["shop-team"]), (known["authenticated"], known["user"]["username"], known["user"]["groups"]))
+            self.assertFalse(review("authentication.k8s.io/v1/tokenreviews", {"token": "nobody"})["authenticated"])
+            for namespace, verb, allowed in (("shop", "list", True), ("shop", "delete", False), ("other", "list", False), ("", "list", False)):
+                got = review("authorization.k8s.io/v1/subjectaccessreviews", {"user": "ann", "resourceAttributes": {
+                    "namespace": namespace, "verb": verb, "resource": "pods"}})
+                self.assertEqual(allowed, got["allowed"], (namespace, verb))
+        finally:
+            self.server.sim("token", token="")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -155,6 +155,7 @@ class Served(unittest.TestCase):
         _, root = self.call("DescribeTargetHealth", TargetGroupArn=self.arn("bad"))
         members = root.findall(f".//{NS}TargetHealthDescriptions/{NS}member")
         self.assertEqual(2, len(members))
+        self.assertIn(members[0].findtext(f"{NS}Target/{NS}AvailabilityZone"), ("eu-west-1a", "eu-west-1b"))
         self.assertEqual(("unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]"),
                          tuple(members[0].findtext(f"{NS}TargetHealth/{NS}{n}") for n in ("State", "Reason", "Description")))
         _, root = self.call("DescribeTargetHealth", TargetGroupArn=self.arn("good"))

@@ -123,6 +123,19 @@ class Faults(unittest.TestCase):
         self.assertEqual(b"", stream.response.readline())
         self.server.quiet()
 
+    def test_a_slow_reader_is_cut_off_with_a_normal_end(self) -> None:
+        path = "/api/v1/namespaces/shop/configmaps"
+        self.server.sim("options", buffer=5)
+        stream = self.server.watch(path)
+        for i in range(30):  # more than the socket buffers hold, and nobody reads
+            self.server.send("POST", path, {"metadata": {"name": f"slow-{i}"}, "data": {"x": "y" * 800_000}})
+        time.sleep(0.2)
+        seen = [e["type"] for e in stream]
+        self.server.sim("options", buffer=1000)
+        self.assertEqual({"ADDED"}, set(seen))
+        self.assertLess(len(seen), 30, "what it had not been sent is lost; it watches again from its last version")
+        self.server.send("DELETE", path, {})
+
     def test_a_huge_object(self) -> None:
         name = self.server.get(PODS).json()["items"][0]["metadata"]["name"]
         self.server.sim("huge", object=f"pods/shop/{name}", bytes=1_500_000)

@@ -226,6 +226,41 @@ class Workloads(unittest.TestCase):
         ends = {e["targetRef"]["name"]: e["conditions"] for e in self.lab.store.list(SLICES, "shop")[0]["endpoints"]}
         self.assertEqual({"ready": False, "serving": True, "terminating": True}, ends[victim])
 
+    def test_many_endpoints_make_several_slices(self) -> None:
+        self.lab.deployment("web", 130)
+        self.lab.run(10)
+        pieces = self.lab.store.list(SLICES, "shop")
+        self.assertEqual([100, 30], [len(s["endpoints"]) for s in sorted(pieces, key=lambda s: -len(s["endpoints"]))])
+        self.lab.store.modify(DEPLOYMENTS, "shop", "web", lambda d: d["spec"].update(replicas=20))
+        self.lab.run(20)
+        self.assertEqual([20], [len(s["endpoints"]) for s in self.lab.store.list(SLICES, "shop")])
+
+    def test_init_containers_run_first(self) -> None:
+        self.lab.pod("a", initContainers=[{"name": "init", "image": "i:1"}])
+        self.lab.run(1)
+        status = self.lab.get("a")["status"]
+        self.assertEqual(("False", "ContainersNotInitialized", "containers with incomplete status: [init]"), cond(self.lab.get("a"), "Initialized"))
+        self.assertEqual("PodInitializing", status["containerStatuses"][0]["state"]["waiting"]["reason"])
+        self.assertIn("running", status["initContainerStatuses"][0]["state"])
+        self.lab.run(6)
+        status = self.lab.get("a")["status"]
+        self.assertEqual("Completed", status["initContainerStatuses"][0]["state"]["terminated"]["reason"])
+        self.assertEqual("True", cond(self.lab.get("a"), "Ready")[0])  # type: ignore[index]
+
+    def test_an_old_controller_looks_ever_more_rarely(self) -> None:
+        self.lab.bind()
+        self.lab.cluster.lbc.legacy = True
+        self.lab.health("timeout")
+        self.lab.pod("a")
+        self.lab.run(300)
+        mark = self.lab.cluster.elb.counts["DescribeTargetHealth"]
+        self.lab.health("healthy")
+        self.lab.run(30)
+        self.assertEqual("False", cond(self.lab.get("a"), "target-health.elbv2.k8s.aws/web")[0])  # type: ignore[index]
+        self.lab.run(600)
+        self.assertEqual("True", cond(self.lab.get("a"), "target-health.elbv2.k8s.aws/web")[0])  # type: ignore[index]
+        self.assertLess(self.lab.cluster.elb.counts["DescribeTargetHealth"] - mark, 5)
+
     def test_a_deleted_namespace_takes_everything_with_it(self) -> None:
         self.lab.deployment("web", 2)
         self.lab.bind()
