@@ -1,0 +1,433 @@
+/* The rollout, its surroundings, what stays unexplained; namespaces and the cluster; the catalogue.
+ */
+#include "unit/model/cause_case.h"
+
+#include "model/cause_text.h"
+
+static struct condition *progressing(struct lab *l, const char *status, const char *reason)
+{
+    struct condition *c = lab_item(l, &l->workload.conditions, sizeof *c);
+    *c = (struct condition){.type = "Progressing",
+                            .status = status,
+                            .reason = reason,
+                            .message = "ReplicaSet \"web-hash1\" has timed out progressing.",
+                            .transition_at = l->f.now};
+    return c;
+}
+
+static void deadline(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "initial");
+    (void)progressing(l, "False", "ProgressDeadlineExceeded");
+}
+static void deadline_with_a_cause(struct lab *l)
+{
+    deadline(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+}
+static void deadline_and_yet_served(struct lab *l)
+{
+    shop_serves(l);
+    (void)progressing(l, "False", "ProgressDeadlineExceeded");
+}
+static void paused(struct lab *l)
+{
+    l->workload.paused = 1;
+}
+static struct kube_pdb *budget(struct lab *l, int64_t healthy)
+{
+    struct kube_pdb *b = LAB_LIST(l, l->ns.pdbs, l->pdbs, LAB_MANY);
+    record_clear(kind_info(KIND_PDB)->table, b);
+    b->meta.name = "web";
+    b->selector.present = 1;
+    lab_kv(l, &b->selector.labels, "app", "web");
+    b->expected_pods = 2;
+    b->desired_healthy = 1;
+    b->current_healthy = healthy;
+    b->disruptions_allowed = 0;
+    return b;
+}
+static void budget_used_up(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "initial");
+    (void)budget(l, 1);
+}
+static void budget_slow(struct lab *l)
+{
+    budget_used_up(l);
+    shop_after(l, 130);
+}
+static void budget_of_others(struct lab *l)
+{
+    budget_used_up(l);
+    lab_kv(l, &l->pdbs[0].selector.labels, "app", "other");
+}
+static void budget_allows(struct lab *l)
+{
+    budget_used_up(l);
+    l->pdbs[0].disruptions_allowed = 1;
+}
+static void autoscaler(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "initial");
+    struct kube_hpa *h = LAB_LIST(l, l->ns.hpas, l->hpas, LAB_MANY);
+    record_clear(kind_info(KIND_HPA)->table, h);
+    h->meta.name = "web";
+    h->target_kind = "Deployment";
+    h->target_name = "web";
+    h->desired_replicas = 4;
+    h->current_replicas = 2;
+}
+static void own_endpoints(struct lab *l)
+{
+    shop_ready(l);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_condition(l, l->pods[i], GATE, "False", "Target.ResponseCodeMismatch",
+                            "Health checks failed with these codes: [503]");
+    }
+    struct kube_service *s = lab_service(l, "web-peers", "app", "web", 80, "8080");
+    s->cluster_ip = "None";
+    shop_after(l, 150);
+}
+static void own_endpoints_published(struct lab *l)
+{
+    own_endpoints(l);
+    l->services[1].publish_not_ready = 1;
+}
+static void app_answers(struct lab *l)
+{
+    own_endpoints(l);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_condition(l, l->pods[i], GATE, "False", "Target.ResponseCodeMismatch",
+                            "Health checks failed with these codes: [404]");
+    }
+}
+static void silent(struct lab *l)
+{
+    shop_ready(l);
+    l->cluster.kube_stale = true;
+    l->cluster.kube_state = "unreachable";
+    l->cluster.kube_message = "connection refused";
+    lab_clock(l, 600);
+    l->cluster.kube_ok_at = l->f.now - 590000;
+}
+static void stale(struct lab *l)
+{
+    silent(l);
+    l->cluster.kube_state = "ok";
+}
+static void node_lost(struct lab *l)
+{
+    shop_after(l, 1);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_condition(l, l->pods[i], "Ready", "Unknown", "NodeStatusUnknown", "");
+    }
+}
+static void replicas_missing(struct lab *l)
+{
+    l->f.pods.n = 0;
+    shop_after(l, 1);
+    shop_after(l, 700);
+}
+
+static const struct scene_case around[] = {
+    {.name = "deadline",
+     .scene = deadline,
+     .code = "progress_deadline_exceeded",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .text = "kubectl -n shop rollout undo deployment/web"},
+    {.name = "deadline, with a cause",
+     .scene = deadline_with_a_cause,
+     .code = "health_check_timeout",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "deadline, beside the cause",
+     .scene = deadline_with_a_cause,
+     .code = "progress_deadline_exceeded",
+     .primary = false,
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "deadline, and yet served",
+     .scene = deadline_and_yet_served,
+     .never = "progress_deadline_exceeded"},
+    {.name = "paused",
+     .scene = paused,
+     .code = "rollout_paused",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .text = "kubectl -n shop rollout resume deployment/web"},
+    {.name = "budget",
+     .scene = budget_used_up,
+     .code = "budget_blocks_eviction",
+     .primary = false,
+     .severity = SEVERITY_INFO},
+    {.name = "budget, slow",
+     .scene = budget_slow,
+     .code = "budget_blocks_eviction",
+     .primary = false,
+     .severity = SEVERITY_WARNING},
+    {.name = "budget of others", .scene = budget_of_others, .never = "budget_blocks_eviction"},
+    {.name = "budget allows", .scene = budget_allows, .never = "budget_blocks_eviction"},
+    {.name = "autoscaler",
+     .scene = autoscaler,
+     .code = "autoscaler_waits",
+     .primary = false,
+     .severity = SEVERITY_INFO},
+    {.name = "waits for itself",
+     .scene = own_endpoints,
+     .code = "app_needs_own_endpoints",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true,
+     .text = "web-peers"},
+    {.name = "peers are published",
+     .scene = own_endpoints_published,
+     .code = "health_check_code_mismatch",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "app_needs_own_endpoints"},
+    {.name = "the app answers 404",
+     .scene = app_answers,
+     .code = "health_check_code_mismatch",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "app_needs_own_endpoints"},
+    {.name = "Kubernetes silent",
+     .scene = silent,
+     .code = "kubernetes_unreachable",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "controller_not_acting"},
+    {.name = "data stale",
+     .scene = stale,
+     .code = "data_stale",
+     .primary = true,
+     .severity = SEVERITY_WARNING},
+    {.name = "replicas missing",
+     .scene = replicas_missing,
+     .code = "unexplained",
+     .primary = true,
+     .severity = SEVERITY_ERROR},
+    {.name = "node lost", .scene = node_lost, .never = "unexplained"},
+};
+
+static void what_surrounds_a_rollout(void **state)
+{
+    (void)state;
+    HOLD_CASES(around);
+}
+
+/* ---- scopes ---- */
+
+static const struct finding *find_in(const struct list *findings, const char *code)
+{
+    for (uint32_t i = 0; i < findings->n; i++) {
+        const struct finding *f = LIST_AT(struct finding, *findings, i);
+        assert_true(well_written(f));
+        if (strcmp(f->code, code) == 0) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static void expect_in_namespace(struct lab *l, const char *code, enum severity severity)
+{
+    struct list findings;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
+    const struct finding *f = find_in(&findings, code);
+    if (f == NULL || f->severity != severity) {
+        fail_msg("namespace: wanted %s, it says %s", code, f != NULL ? "another severity" : "no");
+    }
+}
+
+static void a_namespace_in_order_says_nothing(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    struct list findings;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
+    assert_int_equal(findings.n, 0);
+    lab_free(l);
+}
+
+static void a_namespace_tells_what_will_bite(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    l->ns_object.meta.labels = (struct kvs){0};
+    expect_in_namespace(l, "gates_not_used", SEVERITY_INFO);
+    lab_kv(l, &l->ns_object.meta.labels, "elbv2.k8s.aws/pod-readiness-gate-inject", "yes");
+    expect_in_namespace(l, "gate_missing_wrong_label", SEVERITY_WARNING);
+    lab_inject(l);
+    (void)lab_binding(l, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                      "web", "80", "ip");
+    expect_in_namespace(l, "binding_name_too_long", SEVERITY_WARNING);
+    l->ns.bindings.n = 1;
+    l->bindings[0].service = NULL;
+    expect_in_namespace(l, "binding_backend_not_found", SEVERITY_WARNING);
+    l->bindings[0].service = &l->services[0];
+    l->bindings[0].group->gone = true;
+    expect_in_namespace(l, "target_group_gone", SEVERITY_ERROR);
+    l->bindings[0].group->gone = false;
+    (void)lab_event(l, "TargetGroupBinding", "web", "FailedReconcile",
+                    "Failed reconcile due to operation error Elastic Load Balancing v2: "
+                    "DeregisterTargets, api error AccessDenied");
+    expect_in_namespace(l, "deregister_denied", SEVERITY_WARNING);
+    (void)lab_event(l, "Ingress", "front", "FailedDeployModel",
+                    "Failed deploy model due to Internal error occurred: failed calling webhook "
+                    "\"mtargetgroupbinding.elbv2.k8s.aws\": failed to call webhook: Post "
+                    "\"https://x\": context deadline exceeded");
+    expect_in_namespace(l, "webhook_unreachable", SEVERITY_WARNING);
+    l->bindings[0].group->error = "AccessDenied: not authorized to perform sts:AssumeRole";
+    expect_in_namespace(l, "aws_denied", SEVERITY_WARNING);
+    lab_free(l);
+}
+
+static void a_foreign_target_is_told(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    const struct kube_pod foreign = {.ip = "10.9.9.9"};
+    (void)lab_target(l, &l->bindings[0], &foreign, 8080, "healthy", "");
+    lab_clock(l, 600);
+    expect_in_namespace(l, "target_group_shared", SEVERITY_WARNING);
+    (void)lab_target(l, &l->bindings[0], &foreign, 8080, "draining", "");
+    lab_clock(l, 600);
+    struct list findings;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
+    assert_null(find_in(&findings, "target_group_shared"));
+    lab_free(l);
+}
+
+static void expect_in_cluster(struct lab *l, const char *code, enum severity severity)
+{
+    struct list findings;
+    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
+    const struct finding *f = find_in(&findings, code);
+    if (f == NULL || f->severity != severity) {
+        fail_msg("cluster: wanted %s, it says %s", code, f != NULL ? "another severity" : "no");
+    }
+}
+
+static void the_cluster_tells_of_its_sources_and_controller(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    struct list findings;
+    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
+    assert_int_equal(findings.n, 0);
+    l->leases[0].renew_at = l->f.now - 70000;
+    expect_in_cluster(l, "controller_stalled", SEVERITY_WARNING);
+    l->cluster.waiting_pods = 3;
+    expect_in_cluster(l, "controller_stalled", SEVERITY_ERROR);
+    l->cluster.aws_state = "denied";
+    expect_in_cluster(l, "aws_denied", SEVERITY_WARNING);
+    l->cluster.aws_state = "throttled";
+    expect_in_cluster(l, "aws_throttled", SEVERITY_INFO);
+    l->cluster.aws_state = "unreachable";
+    expect_in_cluster(l, "aws_unreachable", SEVERITY_WARNING);
+    l->cluster.denied_kinds = "events";
+    expect_in_cluster(l, "kubernetes_denied", SEVERITY_WARNING);
+    l->cluster.kube_stale = true;
+    expect_in_cluster(l, "data_stale", SEVERITY_WARNING);
+    l->cluster.kube_state = "unreachable";
+    expect_in_cluster(l, "kubernetes_unreachable", SEVERITY_WARNING);
+    lab_free(l);
+}
+
+static void no_credentials_are_no_fault(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    l->cluster.aws_known = false;
+    l->cluster.aws_state = "absent";
+    struct list findings;
+    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
+    assert_int_equal(findings.n, 0);
+    lab_free(l);
+}
+
+/* ---- the catalogue ---- */
+
+static void every_code_is_found_and_unique(void **state)
+{
+    (void)state;
+    unsigned n = 0;
+    const struct cause *all = cause_all(&n);
+    assert_int_equal(n, 75); /* the rows of the catalogue; only ever more */
+    for (unsigned i = 0; i < n; i++) {
+        assert_ptr_equal(cause_get(all[i].code), &all[i]);
+        assert_non_null(cause_text_of(all[i].code));
+        assert_true(all[i].title[0] != '\0' && all[i].section[0] != '\0' && all[i].nearness > 0);
+        for (unsigned k = 0; k < i; k++) {
+            assert_int_not_equal(all[i].nearness, all[k].nearness);
+        }
+    }
+    assert_null(cause_get("no_such_code"));
+    assert_null(cause_get(""));
+}
+
+static void the_runbook_stands_in_the_action(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    l->policy.runbook = "https://runbooks.example.org/web";
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    (void)lab_judge(l);
+    assert_non_null(strstr(l->v.primary->action, "Runbook: https://runbooks.example.org/web"));
+    lab_free(l);
+}
+
+static void hostile_names_are_quoted_in_commands(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    l->f.pods.n = 1;
+    l->pods[0]->meta.name = "web-1; rm -rf '/'";
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    (void)lab_judge(l);
+    assert_true(says_text(l->v.primary, "describe pod 'web-1; rm -rf '\\''/'\\'''"));
+    lab_free(l);
+}
+
+static void texts_do_not_change_with_the_clock(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    (void)lab_judge(l);
+    const char *before = l->v.primary->message;
+    lab_after(l, 40);
+    l->bindings[0].group->observed_at = l->f.now;
+    (void)lab_judge(l);
+    assert_string_equal(before, l->v.primary->message);
+    lab_free(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_surrounds_a_rollout),
+        cmocka_unit_test(a_namespace_in_order_says_nothing),
+        cmocka_unit_test(a_namespace_tells_what_will_bite),
+        cmocka_unit_test(a_foreign_target_is_told),
+        cmocka_unit_test(the_cluster_tells_of_its_sources_and_controller),
+        cmocka_unit_test(no_credentials_are_no_fault),
+        cmocka_unit_test(every_code_is_found_and_unique),
+        cmocka_unit_test(the_runbook_stands_in_the_action),
+        cmocka_unit_test(hostile_names_are_quoted_in_commands),
+        cmocka_unit_test(texts_do_not_change_with_the_clock),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
