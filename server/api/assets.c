@@ -156,8 +156,10 @@ const struct assets *assets_load(const char *dir, char *ret_note, size_t size)
             qsort(a->items, a->n, sizeof *a->items, compare);
         }
     }
-    (void)snprintf(ret_note, size, skipped > 0 ? "%u files left out: too large, or no files" : "",
-                   skipped);
+    ret_note[0] = '\0';
+    if (skipped > 0) {
+        (void)snprintf(ret_note, size, "%u files left out: too large, or no files", skipped);
+    }
     if (assets_find(a, "index.html") == NULL) {
         AUTO(buf) page = BUF_INIT(sizeof missing_page);
         (void)buf_addz(&page, missing_page);
