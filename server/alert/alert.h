@@ -33,8 +33,9 @@ struct alert_subject {
  *
  * One alert a workload fires at a time: it opens when the verdict is stuck or failed, is rewritten
  * in place (nothing is sent) while that lasts, and ends with a reason: the new state's name,
- * `superseded` (a new revision came), `alerts_off` or `gone`. A stale or unknown verdict neither
- * opens nor ends one. *ret_queued grows by the deliveries added. Thread: writer only. */
+ * `superseded` (a new revision came), `alerts_off` or `gone`. A verdict that is stale, unknown, or
+ * of a change that its controller has not observed yet neither opens nor ends one. *ret_queued
+ * grows by the deliveries added. Thread: writer only. */
 bool alert_rollout(struct store *s, const struct alert_subject *subject, int *ret_queued,
                    struct err *err) MUST_CHECK;
 /* The rollout is gone (ERR_NOT_FOUND of its facts): a firing alert of it ends. */

@@ -183,8 +183,8 @@ bool alert_rollout(struct store *s, const struct alert_subject *subject, int *re
 {
     const struct facts *f = subject->facts;
     const struct rollout_verdict *v = subject->verdict;
-    if (v->stale || v->state == ROLLOUT_UNKNOWN) {
-        return true;
+    if (v->stale || v->state == ROLLOUT_UNKNOWN || !v->observed) {
+        return true; /* the next verdict will know more */
     }
     bool held = v->state == ROLLOUT_STUCK || v->state == ROLLOUT_FAILED;
     bool fires = held && !f->policy->alerts_off;

@@ -72,6 +72,7 @@ static __attribute__((unused)) void case_init(struct alert_case *c, const struct
                                           .started_at = INT64_C(1699999000000),
                                           .revision = "7",
                                           .revision_hash = "6c9f",
+                                          .observed = true,
                                           .desired = 12,
                                           .updated = 12,
                                           .ready = 7,

@@ -122,6 +122,10 @@ static void given_a_firing_alert_when_unknown_or_stale_then_it_stays(void **stat
     judge(f);
     f->c.verdict.state = ROLLOUT_UNKNOWN;
     judge(f);
+    f->c.verdict.state = ROLLOUT_PROGRESSING; /* a change that is not observed yet */
+    f->c.verdict.observed = false;
+    judge(f);
+    f->c.verdict.observed = true;
     case_serving(&f->c);
     f->c.verdict.stale = true;
     judge(f);
