@@ -218,12 +218,12 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
     struct loop *l = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
     struct message *first = NULL;
     struct message **end = &first;
-    while (!h2o_linklist_is_empty(messages)) {
-        struct message *m = H2O_STRUCT_FROM_MEMBER(struct message, super.link, messages->next);
-        h2o_linklist_unlink(&m->super.link);
+    for (h2o_linklist_t *link = messages->next; link != messages; link = link->next) {
+        struct message *m = H2O_STRUCT_FROM_MEMBER(struct message, super.link, link);
         *end = m;
         end = &m->next;
     }
+    h2o_linklist_init_anchor(messages); /* all are taken: h2o wants it empty */
     while (first != NULL) {
         struct message *m = first;
         first = m->next;
