@@ -1,6 +1,7 @@
 /*
- * Arguments: --flag value, --flag=value, -h; "--" ends flags. A flag is one of the command's own,
- * or (for commands that take options) the name of a configuration option.
+ * Arguments: --flag value, --flag=value, -f value, -fvalue, -h; "--" ends flags, "-" is a word. A
+ * flag is one of the command's own, or (for commands that take options) the name of a configuration
+ * option.
  */
 #include <string.h>
 
@@ -63,6 +64,32 @@ static bool parse_flag(const struct command *cmd, char **argv, int argc, int *at
     return true;
 }
 
+/* -o json, -ojson */
+static bool parse_letter(const struct command *cmd, char **argv, int argc, int *at,
+                         struct args *ret, struct err *err)
+{
+    const char *text = argv[*at];
+    const struct command_flag *f = cmd->flags;
+    while (f != NULL && f->name != NULL && f->letter != text[1]) {
+        f++;
+    }
+    if (f == NULL || f->name == NULL || (f->value == NULL && text[2] != '\0')) {
+        return err_set(err, ERR_INPUT, "%s: there is no such flag", text);
+    }
+    struct config_flag flag = {.key = f->name, .value = text + 2};
+    if (f->value != NULL && text[2] == '\0') {
+        if (*at + 1 >= argc) {
+            return err_set(err, ERR_INPUT, "%s: a value must follow", text);
+        }
+        flag.value = argv[++*at];
+    }
+    if (ret->n_flags == ARGS_FLAGS_MAX) {
+        return err_set(err, ERR_INPUT, "more than %d flags", ARGS_FLAGS_MAX);
+    }
+    ret->flags[ret->n_flags++] = flag;
+    return true;
+}
+
 bool args_parse(const struct command *cmd, int argc, char **argv, struct args *ret, struct err *err)
 {
     struct args args = {.n_flags = 0};
@@ -78,7 +105,9 @@ bool args_parse(const struct command *cmd, int argc, char **argv, struct args *r
                 return false;
             }
         } else if (!flags_end && a[0] == '-' && a[1] != '\0') {
-            return err_set(err, ERR_INPUT, "%s: there is no such flag", a);
+            if (!parse_letter(cmd, argv, argc, &i, &args, err)) {
+                return false;
+            }
         } else if (args.n_words == ARGS_WORDS_MAX) {
             return err_set(err, ERR_INPUT, "more than %d arguments", ARGS_WORDS_MAX);
         } else {

@@ -4,22 +4,66 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "cli/command.h"
+#include "cli/client.h"
+
+#define NAMESPACE_FLAG                                                                             \
+    {                                                                                              \
+        "namespace", "NS", "stands before the argument", 'n'                                       \
+    }
+#define PIN_FLAGS                                                                                  \
+    {"for", "WHAT", "serving (default) or complete", 0},                                           \
+        {"revision", "REV", "number or hash of the revision that is meant", 0},                    \
+        {"image", "IMAGE", "image that the revision that is meant has", 0},                        \
+    {                                                                                              \
+        "generation", "N", "metadata.generation that is meant, or a newer one", 0                  \
+    }
 
 static const struct command_flag serve_flags[] = {
-    {"config", "FILE", "configuration file (YAML); without one every option has its default"},
-    {NULL, NULL, NULL}};
+    {"config", "FILE", "configuration file (YAML); without one every option has its default", 'c'},
+    {NULL, NULL, NULL, 0}};
 static const struct command_flag check_flags[] = {
-    {"example", NULL, "print a file with every option and its default"}, {NULL, NULL, NULL}};
+    {"example", NULL, "print a file with every option and its default", 0}, {NULL, NULL, NULL, 0}};
+static const struct command_flag status_flags[] = {
+    NAMESPACE_FLAG,
+    {"state", "STATES", "only rollouts in these states (comma list)", 0},
+    {"selector", "LABELS", "only rollouts with these labels, as in kubectl", 'l'},
+    CLIENT_FLAGS,
+    {NULL, NULL, NULL, 0}};
+static const struct command_flag wait_flags[] = {
+    NAMESPACE_FLAG,
+    PIN_FLAGS,
+    {"timeout", "DURATION", "give up after (default 10m, 0 = never)", 't'},
+    CLIENT_FLAGS,
+    {NULL, NULL, NULL, 0}};
+static const struct command_flag gate_flags[] = {
+    NAMESPACE_FLAG, PIN_FLAGS, CLIENT_FLAGS, {NULL, NULL, NULL, 0}};
+static const struct command_flag explain_flags[] = {
+    NAMESPACE_FLAG, CLIENT_FLAGS, {NULL, NULL, NULL, 0}};
 
 static const struct command commands[] = {
     {"serve", "", "watch the cluster and serve dashboard, API and alerts", true, serve_flags,
      command_serve},
+    {"status", "[NAMESPACE[/[KIND/]NAME]]", "rollouts worst first, or one with its causes", false,
+     status_flags, command_status},
+    {"wait", "NAMESPACE/[KIND/]NAME", "wait until a rollout serves, fails or is superseded", false,
+     wait_flags, command_wait},
+    {"gate", "NAMESPACE/[KIND/]NAME", "does a rollout serve now? for scripts", false, gate_flags,
+     command_gate},
+    {"explain", "NAMESPACE/[KIND/]NAME", "what holds a rollout: evidence, action, commands", false,
+     explain_flags, command_explain},
     {"check-config", "FILE", "read a configuration file and say what is wrong with it", false,
      check_flags, command_check_config},
+    {"completion", "bash|zsh|fish", "print the shell's completions", false, NULL,
+     command_completion},
     {"version", "", "print the version", false, NULL, command_version},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+const struct command *command_all(size_t *ret_n)
+{
+    *ret_n = COMMANDS;
+    return commands;
+}
 
 static const struct command *command_find(const char *name)
 {
@@ -42,6 +86,10 @@ int usage_error(const char *command, const char *fmt, ...)
     return EXIT_USAGE;
 }
 
+#define EXIT_CODES                                                                                 \
+    "Exit codes: 0 serving or fine, 1 failed, 2 usage, 3 timeout, 4 superseded, 5 unreachable or " \
+    "stale."
+
 static int help_all(void)
 {
     (void)puts("gatehouse: is this rollout really serving behind its load balancer, and if not, "
@@ -49,7 +97,7 @@ static int help_all(void)
     for (size_t i = 0; i < COMMANDS; i++) {
         (void)printf("  %-14s %s\n", commands[i].name, commands[i].summary);
     }
-    (void)puts("\ngatehouse COMMAND --help lists the flags of a command.");
+    (void)puts("\ngatehouse COMMAND --help lists the flags of a command.\n" EXIT_CODES);
     return EXIT_FINE;
 }
 
@@ -62,9 +110,10 @@ static int help_command(const struct command *cmd)
     }
     for (const struct command_flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
         char text[64];
-        (void)snprintf(text, sizeof text, "%s%s%s", f->name, f->value != NULL ? " " : "",
+        char letter[] = {'-', f->letter, ',', '\0'};
+        (void)snprintf(text, sizeof text, "--%s%s%s", f->name, f->value != NULL ? " " : "",
                        f->value != NULL ? f->value : "");
-        (void)printf("  --%-30s %s\n", text, f->help);
+        (void)printf("  %3s %-28s %s\n", f->letter != 0 ? letter : "", text, f->help);
     }
     if (cmd->takes_options) {
         AUTO(buf) out = BUF_INIT(64 << 10);

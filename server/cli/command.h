@@ -25,6 +25,7 @@ struct command_flag {
     const char *name;  /* without dashes; also its key in struct args */
     const char *value; /* "FILE", NULL = a switch */
     const char *help;
+    char letter; /* "-f FILE" too; 0 = none */
 };
 
 struct command {
@@ -45,8 +46,16 @@ const char *args_get(const struct args *args, const char *name);
 /* A usage error on stderr; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) FORMAT(2, 3);
 
+/* The table, for completions. */
+const struct command *command_all(size_t *ret_n);
+
 int command_serve(const struct args *args);
 int command_check_config(const struct args *args);
+int command_status(const struct args *args);
+int command_wait(const struct args *args);
+int command_gate(const struct args *args);
+int command_explain(const struct args *args);
+int command_completion(const struct args *args);
 int command_version(const struct args *args);
 
 #endif

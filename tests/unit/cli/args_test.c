@@ -10,7 +10,7 @@
 #include "cli/command.h"
 
 static const struct command_flag own[] = {
-    {"config", "FILE", ""}, {"example", NULL, ""}, {NULL, NULL, NULL}};
+    {"config", "FILE", "", 'c'}, {"example", NULL, "", 'e'}, {NULL, NULL, NULL, 0}};
 static const struct command with_options = {
     .name = "serve", .words = "", .summary = "", .takes_options = true, .flags = own};
 static const struct command plain = {.name = "x", .words = "", .summary = "", .flags = own};
@@ -39,6 +39,11 @@ static const struct parse_case cases[] = {
     {{"--config"}, &with_options, NULL, NULL, "--config: a value must follow", 0},
     {{"--nonsense"}, &with_options, NULL, NULL, "--nonsense: there is no such flag", 0},
     {{"-x"}, &with_options, NULL, NULL, "-x: there is no such flag", 0},
+    {{"-c", "a.yaml", "w"}, &plain, "config", "a.yaml", NULL, 1},
+    {{"-ca.yaml"}, &plain, "config", "a.yaml", NULL, 0},
+    {{"-e", "-"}, &plain, "example", "", NULL, 1},
+    {{"-ex"}, &plain, NULL, NULL, "-ex: there is no such flag", 0},
+    {{"-c"}, &plain, NULL, NULL, "-c: a value must follow", 0},
     {{"--listen", "x"}, &plain, NULL, NULL, "--listen: there is no such flag", 0},
 };
 
