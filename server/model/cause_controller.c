@@ -170,7 +170,7 @@ static bool all_quiet(struct judge *j, const uint32_t counts[], uint32_t views)
 {
     const struct facts_cluster *c = j->f->cluster;
     int64_t since = later(c->controller_flip_at, c->started_at);
-    bool several = views > 1 || c->waiting_pods > (int64_t)(counts[NOT_ACTED] + counts[LAGGING]);
+    bool several = views > 1 || c->waiting_pods > (int64_t)counts[NOT_ACTED] + counts[LAGGING];
     if (!several || c->controller_flip_at == 0) {
         return false;
     }

@@ -20,8 +20,8 @@ struct writer {
     const struct note *note;
     bool shell;   /* a command: quote words */
     bool missing; /* a word was empty */
-    char *out;
-    size_t n;
+    size_t n;     /* bytes in out */
+    char out[TEXT_SIZE];
 };
 
 /* ---- words ---- */
@@ -266,9 +266,7 @@ static bool read_mark(const char *at, char mark[NAME_SIZE + 3])
 
 static const char *write_text(struct writer *w, const char *text)
 {
-    char out[TEXT_SIZE];
     char mark[NAME_SIZE + 3];
-    w->out = out;
     w->n = 0;
     w->missing = false;
     for (const char *at = text; *at != '\0'; at++) {
@@ -286,7 +284,7 @@ static const char *write_text(struct writer *w, const char *text)
             put(w, at, 1);
         }
     }
-    return arena_strndup(w->j->a, out, w->n);
+    return arena_strndup(w->j->a, w->out, w->n);
 }
 
 /* A sentence ends with a full stop, also where its last word was a message. */
@@ -300,10 +298,14 @@ static const char *closed(struct judge *j, const char *text)
 static void write_finding(struct judge *j, struct finding *f, const struct note *note)
 {
     const struct cause_text *t = cause_text_of(f->code);
-    struct writer w = {.j = j, .f = f, .note = note};
+    struct writer w;
     if (t == NULL) {
         return;
     }
+    w.j = j; /* not the whole: its buffer is large */
+    w.f = f;
+    w.note = note;
+    w.shell = false;
     f->message = closed(j, write_text(&w, t->message));
     f->action = closed(j, write_text(&w, t->action));
     if (j->f->policy->runbook[0] != '\0') {
