@@ -142,16 +142,64 @@ def differences(database: pathlib.Path, rows: dict[str, Row], only: set[str] | N
     return found
 
 
-def wait_equal(database: pathlib.Path, informer: Informer, seconds: float = 60, only: set[str] | None = None) -> int:
-    """Waits for a quiet cluster and equal rows; the number of objects. The cluster is quiet when the informers hold
-    the same before and after the rows were read."""
-    deadline = time.monotonic() + seconds
-    found: list[str] = ["never quiet"]
-    while time.monotonic() < deadline:
-        before = informer.rows()
-        found = differences(database, before, only)
-        quiet = informer.rows() == before
-        if quiet and not found:
-            return len(within(before, only))
-        time.sleep(0.5)
+# Every kind that gatehouse follows, as the API server lists it.
+LISTS = {
+    "namespaces": "/api/v1/namespaces", "nodes": "/api/v1/nodes", "services": "/api/v1/services", "pods": "/api/v1/pods",
+    "events": "/api/v1/events?fieldSelector=type!=Normal",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io":
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+    "leases.coordination.k8s.io":
+        "/apis/coordination.k8s.io/v1/leases?fieldSelector=metadata.name=aws-load-balancer-controller-leader",
+    "ingresses.networking.k8s.io": "/apis/networking.k8s.io/v1/ingresses",
+    "targetgroupbindings.elbv2.k8s.aws": "/apis/elbv2.k8s.aws/v1beta1/targetgroupbindings",
+    "targetgroupbindings.eks.amazonaws.com": "/apis/eks.amazonaws.com/v1/targetgroupbindings",
+    "deployments.apps": "/apis/apps/v1/deployments", "statefulsets.apps": "/apis/apps/v1/statefulsets",
+    "daemonsets.apps": "/apis/apps/v1/daemonsets", "replicasets.apps": "/apis/apps/v1/replicasets",
+    "controllerrevisions.apps": "/apis/apps/v1/controllerrevisions",
+    "poddisruptionbudgets.policy": "/apis/policy/v1/poddisruptionbudgets",
+    "horizontalpodautoscalers.autoscaling": "/apis/autoscaling/v2/horizontalpodautoscalers",
+    "endpointslices.discovery.k8s.io": "/apis/discovery.k8s.io/v1/endpointslices",
+}
+Versions = dict[str, tuple[str, str]]  # uid, resourceVersion
+
+
+def versions(rows: dict[str, Row]) -> Versions:
+    return {key: row[:2] for key, row in rows.items()}
+
+
+def truth(plane: ControlPlane) -> Versions:
+    """What the API server has. The informers are the oracle for fields; whether they are up to date is asked here,
+    since they back off like every client and can be as far behind as what they shall judge."""
+    found: Versions = {}
+    for kind, path in LISTS.items():
+        for item in plane.api("GET", path, accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+                              "application/json")["items"] or []:
+            meta = item["metadata"]
+            found[f"{kind} {meta.get('namespace', '')}/{meta['name']}"] = (meta["uid"], meta["resourceVersion"])
+    return found
+
+
+def wait_equal(plane: ControlPlane, database: pathlib.Path, informer: Informer, seconds: float = 90,
+               only: set[str] | None = None) -> tuple[int, float]:
+    """Waits for a quiet cluster, informers that are up to date, and equal rows. The number of objects, and how long
+    the store was behind: seconds from the last change seen until it had every version."""
+    began = last_change = caught_up = time.monotonic()
+    want: Versions = {}
+    found = ["never quiet"]
+    while time.monotonic() - began < seconds:
+        now = time.monotonic()
+        have = versions(stored(database))
+        fresh = {k: v for k, v in truth(plane).items() if only is None or k.split(" ")[1].split("/")[0] in only | {""}}
+        if fresh != want:
+            want, last_change, caught_up = fresh, now, 0.0
+        if have == want and caught_up == 0.0:
+            caught_up = now
+        rows = informer.rows()
+        if versions(within(rows, only)) != want:
+            found = [f"the informers are behind ({len(want)} objects)"]
+        else:
+            found = differences(database, rows, only)
+            if not found and truth(plane).items() >= want.items():
+                return len(want), max(0.0, caught_up - last_change)
+        time.sleep(0.3)
     raise AssertionError(f"{len(found)} differences after {seconds:.0f} s:\n" + "\n".join(found[:25]))

@@ -273,10 +273,11 @@ class ControlPlane:
         self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
     def api(self, method: str, path: str, body: Any = None, *, content: str = "application/json",
-            raw: bool = False, seconds: float = 20) -> Any:
+            accept: str = "application/json", raw: bool = False, seconds: float = 20) -> Any:
         request = urllib.request.Request(self.url + path, method=method,
                                          data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content})
+                                         headers={"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content,
+                                                  "Accept": accept})
         with urllib.request.urlopen(request, context=self.tls, timeout=seconds) as answer:
             data = answer.read()
         return data if raw else json.loads(data)

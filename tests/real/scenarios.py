@@ -42,6 +42,12 @@ def all_ok(gate: Gatehouse) -> bool:
     return not bad and len(kinds) == 19 and absent == ["kubernetes/rollouts.argoproj.io"]
 
 
+def _end(gate: Gatehouse) -> None:
+    """It must still be there, and end when told to."""
+    alive, code = gate.alive(), gate.stop()
+    assert alive and code == 0, f"gatehouse {'ended' if alive else 'had ended'} with {code}"
+
+
 def sources(gate: Gatehouse) -> list[dict[str, Any]]:
     return gate.get("/summary")["sources"]
 
@@ -88,8 +94,7 @@ def rollouts(stage: Stage) -> None:
         say("   namespace deleted: rollouts gone")
     finally:
         gates.stop()
-        code = gate.stop()
-    assert code == 0, f"gatehouse ended with {code}"
+        _end(gate)
 
 
 def _moved(web: dict[str, Any], old_hash: str) -> bool:
@@ -118,8 +123,9 @@ def _stuck_and_back(stage: Stage, gate: Gatehouse, gates: GateController, old_ha
 
 def _equal(stage: Stage, informer: Informer, what: str, name: str = "gatehouse", only: set[str] | None = None) -> None:
     began = time.monotonic()
-    n = wait_equal(stage.database(name), informer, 90, only)
-    stage.say(f"   {what}: {n} objects equal, {time.monotonic() - began:.1f} s after the last change")
+    n, behind = wait_equal(stage.plane, stage.database(name), informer, 120, only)
+    stage.say(f"   {what}: {n} objects equal; the store was behind for {behind:.1f} s, "
+              f"all was quiet and compared after {time.monotonic() - began:.1f} s")
 
 
 def _churn(stage: Stage, seed: int, seconds: float) -> None:
@@ -178,7 +184,7 @@ def differential(stage: Stage) -> None:
     finally:
         gates.stop()
         informer.stop()
-        gate.stop()
+        _end(gate)
 
 
 def _apiserver_dies(stage: Stage, informer: Informer) -> None:
@@ -203,6 +209,8 @@ def _gatehouse_is_held(stage: Stage, informer: Informer, gate: Gatehouse) -> Non
     stage.plane.apiserver.stop()
     stage.plane.start_apiserver()
     _churn(stage, 4, 3)
+    stale = len(compare.differences(stage.database(), informer.rows()))
+    assert stale > 20, f"a held gatehouse must fall behind: {stale} differences"
     gate.popen.send_signal(signal.SIGCONT)
     _equal(stage, informer, "gatehouse held, history compacted")
     relists = metric(gate, "gatehouse_kube_relists_expired_total") - before
@@ -283,7 +291,7 @@ def _fresh(stage: Stage, informer: Informer, name: str, kube: dict[str, Any], on
         _churn(stage, sum(map(ord, name)), 6)
         _equal(stage, informer, name, name, only)
     finally:
-        gate.stop()
+        _end(gate)
 
 
 SCENARIOS: dict[str, Callable[[Stage], None]] = {"rollouts": rollouts, "differential": differential, "forms": forms}
