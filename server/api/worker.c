@@ -19,6 +19,16 @@ int64_t worker_now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* The name under which the store keeps the cluster that this process watches. */
+static const char *home_cluster(const struct shared *shared)
+{
+    const char *name = shared->opt.config->cluster;
+    if (name[0] != '\0') {
+        return name;
+    }
+    return shared->opt.kube != NULL ? kube_source_context(shared->opt.kube) : "default";
+}
+
 bool worker_init(struct worker *w, struct shared *shared, unsigned index, struct err *err)
 {
     *w = (struct worker){.shared = shared, .index = index};
@@ -27,6 +37,7 @@ bool worker_init(struct worker *w, struct shared *shared, unsigned index, struct
     }
     w->config = config_ref(shared->opt.config);
     reader_set_config(w->reader, w->config);
+    reader_set_home(w->reader, home_cluster(shared));
     w->hub = hub_new(w);
     w->waiters = waiters_new(w);
     return true;

@@ -1,6 +1,7 @@
 /* Opening, snapshots, clusters, sources, counts (see reader.h). */
 #include "store/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,6 +44,11 @@ void reader_close(struct reader *r)
 void reader_set_config(struct reader *r, const struct config *config)
 {
     r->config = config;
+}
+
+void reader_set_home(struct reader *r, const char *cluster)
+{
+    (void)snprintf(r->home, sizeof r->home, "%s", cluster);
 }
 
 bool reader_begin(struct reader *r, struct err *err)
@@ -108,10 +114,16 @@ bool reader_cluster(struct reader *r, const char *name, int64_t *ret_id, const c
                              : err_set(err, ERR_NOT_FOUND, "no cluster%s%.200s",
                                        wanted ? " named " : " is known yet", wanted ? name : "");
         }
-        if (!wanted || strcmp(db_text(st, 1, NULL), name) == 0) {
+        const char *found_name = db_text(st, 1, r->arena);
+        bool home = !wanted && strcmp(found_name, r->home) == 0;
+        if (!wanted || strcmp(found_name, name) == 0) {
             *ret_id = db_int(st, 0);
-            *ret_name = db_text(st, 1, r->arena);
+            *ret_name = found_name;
             found++;
+        }
+        if (home) {
+            (void)sqlite3_reset(st);
+            return true;
         }
     }
     return false;

@@ -31,13 +31,17 @@ void reader_close(struct reader *r); /* accepts NULL */
 /* Where runbooks of overrides come from; borrowed until the next call. NULL = none. */
 void reader_set_config(struct reader *r, const struct config *config);
 
+/* The cluster that is meant when none is named, while it exists; copied. A file may hold rows of a
+ * cluster that was watched under another name. */
+void reader_set_home(struct reader *r, const char *cluster);
+
 bool reader_begin(struct reader *r, struct err *err) MUST_CHECK;
 void reader_end(struct reader *r);               /* also without a begin */
 int64_t reader_snapshot(const struct reader *r); /* revision of the open snapshot */
 struct arena *reader_arena(struct reader *r);    /* lives until the next reader_begin */
 
-/* The cluster of that name; NULL or "": the only one. ERR_INPUT when there are several,
- * ERR_NOT_FOUND when there is none (of that name). */
+/* The cluster of that name; NULL or "": the home cluster, else the only one. ERR_INPUT when there
+ * are several, ERR_NOT_FOUND when there is none (of that name). */
 bool reader_cluster(struct reader *r, const char *name, int64_t *ret_id, const char **ret_name,
                     struct err *err) MUST_CHECK;
 

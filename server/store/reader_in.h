@@ -16,6 +16,7 @@ struct reader {
     struct db db;
     struct arena *arena;
     const struct config *config;
+    char home[256]; /* "" = none */
     bool open;
     int64_t revision;
 };

@@ -483,6 +483,11 @@ static void given_clusters_when_resolved_then_one_several_or_none(void **state)
     assert_int_equal(err.code, ERR_INPUT);
     assert_true(reader_cluster(b->r, "second", &id, &name, &err));
     assert_int_equal(id, 2);
+    reader_set_home(b->r, "prod");
+    assert_true(reader_cluster(b->r, NULL, &id, &name, &err));
+    assert_int_equal(id, 1);
+    assert_true(reader_cluster(b->r, "second", &id, &name, &err));
+    assert_int_equal(id, 2);
 }
 
 static void given_an_open_snapshot_when_written_then_unchanged_until_the_next(void **state)
