@@ -75,6 +75,15 @@ class Api(unittest.TestCase):
             got += names(page)
             token = page["metadata"].get("continue")
         self.assertEqual(all_, got)
+        path = "/api/v1/namespaces/kube-system/configmaps"
+        for name in "abc":
+            self.server.send("POST", path, {"metadata": {"name": name}})
+        first = self.server.get(path + "?limit=1").json()
+        self.server.send("DELETE", path + "/b", {})
+        self.server.send("POST", path, {"metadata": {"name": "d"}})
+        rest = self.server.get(path + "?continue=" + first["metadata"]["continue"]).json()
+        self.assertEqual(["a", "b", "c"], names(first) + names(rest), "as it was at the first page")
+        self.assertEqual(["a", "c", "d"], names(self.server.get(path).json()))
         self.assertNotIn("remainingItemCount", self.server.get("/api/v1/pods?limit=2&labelSelector=app").json()["metadata"])
         self.assertNotIn("continue", self.server.get("/api/v1/pods?limit=2&resourceVersion=0").json()["metadata"])
 

@@ -75,6 +75,9 @@ class Signatures(unittest.TestCase):
         self.assertEqual("SignatureDoesNotMatch", self.code(signed(key, body, time.time() - 1000)))
         self.assertEqual("fine", self.code(signed(key, body, time.time() - 600)))
         self.assertEqual("IncompleteSignature", self.code(signed(key, body, extra="expect")), "signed but not sent")
+        unsorted = signed(key, body)
+        unsorted["authorization"] = unsorted["authorization"].replace("host;x-amz-date", "x-amz-date;host")
+        self.assertEqual("IncompleteSignature", self.code(unsorted))
         self.assertEqual("MissingAuthenticationToken", self.code({"host": "elb.test"}))
         self.assertEqual("IncompleteSignature", self.code({"host": "elb.test", "authorization": "AWS4-HMAC-SHA256 x"}))
 

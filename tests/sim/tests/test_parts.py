@@ -131,6 +131,17 @@ class Workloads(unittest.TestCase):
         sets = {s["spec"]["template"]["spec"]["containers"][0]["image"][-1]: s for s in self.lab.store.list(REPLICASETS, "shop")}
         self.assertEqual({"1": ("3", 1), "2": ("2", 0)}, {i: (s["metadata"]["annotations"]["deployment.kubernetes.io/revision"], s["spec"]["replicas"]) for i, s in sets.items()})
 
+    def test_sick_old_pods_stay_while_new_ones_are_not_ready(self) -> None:
+        self.lab.cluster.behaviours.images += [("*:sick", {"ready": "never"}), ("*:slow", {"start": "30s"})]
+        self.lab.deployment("web", 3, "registry.example/app:sick", strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
+        self.lab.run(10)
+        self.set_image(DEPLOYMENTS, "web", "registry.example/app:slow")
+        self.lab.run(10)
+        live = [p["spec"]["containers"][0]["image"][-4:] for p in self.lab.pods() if not p["metadata"].get("deletionTimestamp")]
+        self.assertEqual(["sick"] * 3 + ["slow"], sorted(live))
+        self.lab.run(200)
+        self.assertEqual(3, self.lab.store.get(DEPLOYMENTS, "shop", "web")["status"]["availableReplicas"])
+
     def test_a_paused_deployment_makes_no_new_set(self) -> None:
         self.lab.deployment("web", 2)
         self.lab.run(10)
