@@ -1,10 +1,7 @@
 // Chromium, a page and a mock server for each test. Every page fails its test on a script error or a refused script or style
 // (the content security policy at work).
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { Mock } from '../../../static/test/mock.mjs';
 
@@ -16,19 +13,13 @@ const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '
   '--disable-component-update', '--disable-sync'];
 
 let browser;
-let folder;
 
+// With a profile of its own in a folder that playwright makes and removes.
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gatehouse-dashboard-'));
-  browser = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', args: ARGS, headless: true });
-  await browser.close();
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGS, headless: true });
 });
 
-after(async () => {
-  await browser?.close();
-  await rm(folder, { recursive: true, force: true });
-});
+after(() => browser?.close());
 
 // Runs body({page, mock, open}); open(path) goes there and waits for the first rows or the heading.
 export function withPage(body, { width = 1280, height = 800, scheme = 'light', setup = () => {}, expected = [] } = {}) {
