@@ -109,6 +109,11 @@ static struct entry *find(struct cache *c, const char *key, uint64_t hash)
     return e;
 }
 
+static int64_t life_of(const struct stamp *stamp)
+{
+    return stamp->brief ? CACHE_LIFE_SHORT_MS : CACHE_LIFE_MS;
+}
+
 static bool stands(const struct cache *c, const struct stamp *stamp)
 {
     for (unsigned i = 0; i < stamp->n; i++) {
@@ -127,7 +132,7 @@ struct body *cache_get(struct cache *c, const char *key, int64_t now_ms)
     struct entry *e = find(c, key, hash);
     if (e == NULL) {
         c->m.misses++;
-    } else if (!stands(c, &e->stamp) || now_ms - e->born_ms > CACHE_LIFE_MS) {
+    } else if (!stands(c, &e->stamp) || now_ms - e->born_ms > life_of(&e->stamp)) {
         c->m.stale++;
         drop(c, e);
     } else {

@@ -1,12 +1,13 @@
 /*
  * The cache of rendered bodies, shared by all loops: by route and parameters as sent, valid while
- * no scope of the body has changed since it was rendered (scope.h), and for a few seconds at most,
- * so that a change nobody announced cannot hide for long. Least recently used bodies leave when the
+ * no scope of the body has changed since it was rendered (scope.h), and for a limited time, so that
+ * a change nobody announced cannot hide for long. Least recently used bodies leave when the
  * ceiling is reached. Thread: any (one short lock).
  */
 #ifndef GATEHOUSE_API_CACHE_H
 #define GATEHOUSE_API_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,13 +16,16 @@
 
 struct cache;
 
-enum { STAMP_SLOTS = 3, CACHE_LIFE_MS = 5000 };
+/* A body's life: what the feed announces whole lives long; pods and history, where details can move
+ * without news, a few seconds. */
+enum { STAMP_SLOTS = 3, CACHE_LIFE_MS = 60000, CACHE_LIFE_SHORT_MS = 5000 };
 
 /* What a body rests on. */
 struct stamp {
     int64_t revision; /* scopes_revision before the snapshot was taken */
     uint32_t slots[STAMP_SLOTS];
     unsigned n; /* 0 = not to be cached */
+    bool brief; /* lives CACHE_LIFE_SHORT_MS */
 };
 
 struct cache_metrics {

@@ -65,6 +65,7 @@ static bool part(struct worker *w, struct exchange *x, struct json_out *j, struc
     }
     stamp_add(stamp, SCOPE_ROLLOUT, id);
     stamp_add(stamp, SCOPE_GROUPS, 0); /* targets of pods say more than their states */
+    stamp->brief = true;
     json_key(j, "items");
     json_open(j, '[');
     if (!read(w->reader, id, &page, j, err)) {

@@ -273,6 +273,14 @@ static void given_a_small_cache_when_filled_then_oldest_leave_and_ceiling_holds(
     body_unref(kept);
     assert_null(cache_get(c, "key-1", 1));
     assert_null(cache_get(c, "key-99", 1 + CACHE_LIFE_MS)); /* too old */
+    AUTO(buf) pods = BUF_INIT(64);
+    (void)buf_addz(&pods, "pods");
+    struct body *brief = body_new(&pods);
+    stamp.brief = true;
+    cache_put(c, "pods", brief, &stamp, 0);
+    body_unref(brief);
+    body_unref(cache_get(c, "pods", CACHE_LIFE_SHORT_MS));
+    assert_null(cache_get(c, "pods", CACHE_LIFE_SHORT_MS + 1));
     AUTO(buf) big = BUF_INIT(1 << 20);
     for (int k = 0; k < 5000; k++) {
         (void)buf_addz(&big, "0123456789");
