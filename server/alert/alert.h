@@ -34,10 +34,15 @@ struct alert_subject {
  * One alert a workload fires at a time: it opens when the verdict is stuck or failed, is rewritten
  * in place (nothing is sent) while that lasts, and ends with a reason: the new state's name,
  * `superseded` (a new revision came), `alerts_off` or `gone`. A verdict that is stale, unknown, or
- * of a change that its controller has not observed yet neither opens nor ends one. *ret_queued
- * grows by the deliveries added. Thread: writer only. */
+ * of a change that its controller has not observed yet neither opens nor ends one; one that is
+ * under way again (progressing, slow) ends it after a while only, since each pod of a rolling
+ * update may get stuck in its turn. *ret_queued grows by the deliveries added. Thread: writer only.
+ */
 bool alert_rollout(struct store *s, const struct alert_subject *subject, int *ret_queued,
                    struct err *err) MUST_CHECK;
+/* When alert_rollout wants to see the rollout again though nothing changes; 0 = it does not. Pure.
+ */
+int64_t alert_next_look(const struct facts *facts, const struct rollout_verdict *v);
 /* The rollout is gone (ERR_NOT_FOUND of its facts): a firing alert of it ends. */
 bool alert_rollout_gone(struct store *s, const struct config *config, int64_t workload_id,
                         int *ret_queued, struct err *err) MUST_CHECK;

@@ -172,6 +172,28 @@ static bool end_alert(struct store *s, const struct alert_subject *subject,
     return outbox_end(s, row->id, data, err) && queue(s, &e, ret_queued, err);
 }
 
+enum { HOLD_MARGIN_MS = 15000, HOLD_MAX_MS = 300000 };
+
+/* As long as the next pod may take to get stuck, and a little: until then a rollout that is under
+ * way again has not recovered. */
+static int64_t hold_ms(const struct policy *p, const struct rollout_verdict *v)
+{
+    int64_t limit = v->usual_known ? v->usual.p95_ms * p->stuck_factor_percent / 100 : 0;
+    limit = p->stuck_after_ms > 0     ? p->stuck_after_ms
+            : limit < p->stuck_min_ms ? p->stuck_min_ms
+                                      : limit;
+    return limit + HOLD_MARGIN_MS < HOLD_MAX_MS ? limit + HOLD_MARGIN_MS : HOLD_MAX_MS;
+}
+
+int64_t alert_next_look(const struct facts *facts, const struct rollout_verdict *v)
+{
+    if (v->state != ROLLOUT_PROGRESSING && v->state != ROLLOUT_SLOW) {
+        return 0;
+    }
+    int64_t at = v->since + hold_ms(facts->policy, v);
+    return at > facts->now ? at : 0;
+}
+
 static bool same_revision(const struct outbox_alert *row, const struct rollout_verdict *v)
 {
     return row->revision_hash[0] == '\0' || v->revision_hash[0] == '\0' ||
@@ -196,7 +218,8 @@ bool alert_rollout(struct store *s, const struct alert_subject *subject, int *re
         return false;
     }
     bool superseded = found && !same_revision(&row, v);
-    if (found && fires && !superseded) {
+    bool held_on = !f->policy->alerts_off && alert_next_look(f, v) != 0;
+    if (found && (fires || held_on) && !superseded) {
         return update_alert(s, subject, &row, err);
     }
     if (found) {

@@ -123,6 +123,10 @@ static bool judge_one_rollout(struct writer *w, int64_t id, struct err *err)
     log_notes(w, &notes);
     facts.policy = &policy;
     judge_rollout(&facts, w->arena, &verdict);
+    int64_t look = alert_next_look(&facts, &verdict);
+    if (look != 0 && (verdict.next_look == 0 || look < verdict.next_look)) {
+        verdict.next_look = look;
+    }
     if (!store_save_rollout(s, id, &facts, &verdict, &saved, err)) {
         return false;
     }

@@ -45,6 +45,7 @@ static void judge(struct fixture *f)
 {
     struct err err = {0};
     f->s->now += 1000;
+    f->c.facts.now = f->s->now;
     if (!alert_rollout(f->s, &f->c.subject, &f->queued, &err)) {
         fail_msg("%s", err.text);
     }
@@ -140,6 +141,28 @@ static void given_a_stale_stuck_verdict_then_no_alert_opens(void **state)
     judge(f);
     assert_int_equal(firing(f), 0);
     assert_int_equal(f->queued, 0);
+}
+
+static void given_pods_that_get_stuck_in_turn_then_one_alert_until_it_is_well(void **state)
+{
+    struct fixture *f = *state;
+    f->c.policy.stuck_min_ms = 90000;
+    for (int i = 0; i < 3; i++) {
+        f->c.verdict.state = ROLLOUT_STUCK;
+        judge(f);
+        f->c.verdict.state = ROLLOUT_PROGRESSING;
+        f->c.verdict.since = f->s->now;
+        f->s->now += 90000;
+        judge(f);
+        assert_int_equal(firing(f), 1);
+        assert_int_equal(alert_next_look(&f->c.facts, &f->c.verdict), f->c.verdict.since + 105000);
+    }
+    assert_int_equal(f->queued, 2);
+    f->s->now = f->c.verdict.since + 105000 - 1000;
+    judge(f);
+    assert_int_equal(firing(f), 0);
+    assert_text(f, "SELECT json_extract(body, '$.alert.reason') FROM alert", "progressing");
+    assert_int_equal(alert_next_look(&f->c.facts, &f->c.verdict), 0);
 }
 
 static void given_a_new_revision_when_progressing_then_recovered_as_superseded(void **state)
@@ -258,6 +281,7 @@ int main(void)
         TEST(given_a_firing_alert_when_serving_then_it_ends_and_recovery_is_told),
         TEST(given_a_firing_alert_when_unknown_or_stale_then_it_stays),
         TEST(given_a_stale_stuck_verdict_then_no_alert_opens),
+        TEST(given_pods_that_get_stuck_in_turn_then_one_alert_until_it_is_well),
         TEST(given_a_new_revision_when_progressing_then_recovered_as_superseded),
         TEST(given_a_new_revision_when_stuck_at_once_then_the_old_alert_ends_first),
         TEST(given_alerts_off_then_none_opens_and_a_firing_one_ends),
