@@ -98,7 +98,7 @@ static bool add_sources(struct worker *w, struct buf *b, int64_t cluster, struct
     }
     head(b, "source_up", "gauge", "Is the source well? Absent and switched-off ones are left out.");
     for (uint32_t i = 0; i < rows.n; i++) {
-        const struct source_row *s = LIST_AT(struct source_row, rows, i);
+        const struct source_seen *s = LIST_AT(struct source_seen, rows, i);
         if (s->state != SOURCE_ABSENT && s->state != SOURCE_OFF) {
             (void)buf_addz(b, "gatehouse_source_up{");
             label(b, "source", s->name);
@@ -107,7 +107,7 @@ static bool add_sources(struct worker *w, struct buf *b, int64_t cluster, struct
     }
     head(b, "source_ok_timestamp_seconds", "gauge", "When the source was last known to be well.");
     for (uint32_t i = 0; i < rows.n; i++) {
-        const struct source_row *s = LIST_AT(struct source_row, rows, i);
+        const struct source_seen *s = LIST_AT(struct source_seen, rows, i);
         if (s->ok_at > 0) {
             (void)buf_addz(b, "gatehouse_source_ok_timestamp_seconds{");
             label(b, "source", s->name);

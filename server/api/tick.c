@@ -193,7 +193,7 @@ static void source_frame(struct build *b, const struct feed_item *item, struct f
         b->sources_read = reader_sources(b->w->reader, b->cluster, &b->sources, &err);
     }
     for (uint32_t i = 0; i < b->sources.n; i++) {
-        const struct source_row *s = LIST_AT(struct source_row, b->sources, i);
+        const struct source_seen *s = LIST_AT(struct source_seen, b->sources, i);
         if (strcmp(s->name, item->name) == 0) {
             struct json_out j = frame_open(b, f, "source");
             json_open(&j, '{');

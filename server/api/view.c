@@ -30,13 +30,13 @@ void stamp_add(struct stamp *stamp, enum scope scope, int64_t id)
 
 /* ---- the tail ---- */
 
-static bool worth_showing(const struct source_row *s)
+static bool worth_showing(const struct source_seen *s)
 {
     return strchr(s->name, '/') == NULL ||
            (s->state != SOURCE_OK && s->state != SOURCE_ABSENT && s->state != SOURCE_OFF);
 }
 
-static void source_json(const struct source_row *s, struct json_out *j)
+static void source_json(const struct source_seen *s, struct json_out *j)
 {
     json_open(j, '{');
     json_kstr(j, "name", s->name);
@@ -47,7 +47,7 @@ static void source_json(const struct source_row *s, struct json_out *j)
     json_close(j, '}');
 }
 
-static uint32_t hash_source(uint32_t h, const struct source_row *s)
+static uint32_t hash_source(uint32_t h, const struct source_seen *s)
 {
     uint64_t n = cursor_scope(cursor_scope(h, s->name), s->message);
     n = (n ^ (uint64_t)s->state ^ (uint64_t)s->since) * UINT64_C(0x9e3779b97f4a7c15);
@@ -61,7 +61,7 @@ static void write_sources(struct sources_tail *t, const struct list *rows)
     t->hash = 0;
     t->kube_state = -1;
     for (uint32_t i = 0; i < rows->n; i++) {
-        const struct source_row *s = LIST_AT(struct source_row, *rows, i);
+        const struct source_seen *s = LIST_AT(struct source_seen, *rows, i);
         t->hash = hash_source(t->hash, s);
         if (strcmp(s->name, "kubernetes") == 0) {
             observed = s->ok_at;
@@ -76,7 +76,7 @@ static void write_sources(struct sources_tail *t, const struct list *rows)
         json_key(&j, "sources");
         json_open(&j, '[');
         for (uint32_t i = 0; i < rows->n; i++) {
-            const struct source_row *s = LIST_AT(struct source_row, *rows, i);
+            const struct source_seen *s = LIST_AT(struct source_seen, *rows, i);
             if (k == 1 || worth_showing(s)) {
                 source_json(s, &j);
             }

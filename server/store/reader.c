@@ -146,7 +146,7 @@ bool reader_namespace_id(struct reader *r, int64_t cluster, const char *name, in
 bool reader_sources(struct reader *r, int64_t cluster, struct list *ret, struct err *err)
 {
     enum { SOURCES_MAX = 256 };
-    struct source_row *rows = arena_array(r->arena, struct source_row, SOURCES_MAX);
+    struct source_seen *rows = arena_array(r->arena, struct source_seen, SOURCES_MAX);
     uint32_t n = 0;
     bool row = false;
     sqlite3_stmt *st = db_get(&r->db, READ_SOURCES);
@@ -157,11 +157,11 @@ bool reader_sources(struct reader *r, int64_t cluster, struct list *ret, struct 
             *ret = (struct list){rows, n};
             return true;
         }
-        rows[n++] = (struct source_row){.name = db_text(st, 0, r->arena),
-                                        .state = (int)db_int(st, 1),
-                                        .message = db_text(st, 2, r->arena),
-                                        .since = db_int(st, 3),
-                                        .ok_at = db_int(st, 4)};
+        rows[n++] = (struct source_seen){.name = db_text(st, 0, r->arena),
+                                         .state = (int)db_int(st, 1),
+                                         .message = db_text(st, 2, r->arena),
+                                         .since = db_int(st, 3),
+                                         .ok_at = db_int(st, 4)};
     }
     return false;
 }

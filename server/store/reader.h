@@ -60,14 +60,14 @@ struct page {
 
 /* ---- sources and counts ---- */
 
-struct source_row {
+struct source_seen {
     const char *name;
     int state; /* enum source_state */
     const char *message;
     int64_t since;
     int64_t ok_at;
 };
-/* struct source_row, by name, in the reader's arena. */
+/* struct source_seen, by name, in the reader's arena. */
 bool reader_sources(struct reader *r, int64_t cluster, struct list *ret,
                     struct err *err) MUST_CHECK;
 struct tallies {
