@@ -372,10 +372,10 @@ static void each_late_gate(struct judge *j, const struct tally *t, const struct 
 void causes_controller(struct judge *j)
 {
     struct tally t = count(j);
-    const struct kube_lease *lease = cause_lease_stale(j);
     if (t.counts[NOT_ACTED] + t.counts[NOT_WRITTEN] + t.counts[LAGGING] == 0) {
-        return;
+        return; /* nobody waits for it, so the lease needs no look */
     }
+    const struct kube_lease *lease = cause_lease_stale(j);
     bool quiet = lease == NULL && all_quiet(j, t.counts, t.views);
     bool renewed = controller_lease(j) != NULL; /* the open-source controller is alive */
     const bool stalled[2] = {lease != NULL || (quiet && !renewed), quiet};

@@ -349,8 +349,11 @@ static void waits(struct judge *j, struct pod_sheet *p, const struct pod_binding
     if (!checking && !registering) {
         return;
     }
+    /* Past the usual time by dates that others wrote: likely, until we have watched ourselves. */
+    bool late = p->pace != PACE_ON_TIME;
     struct claim c = {.code = checking ? "initial_health_checks" : "registration_in_progress",
-                      .severity = severity_of_pace(p)};
+                      .severity = severity_of_pace(p),
+                      .likely = late && !watched(j, p, RECHECKS_LATE * j->f->policy->recheck_ms)};
     struct finding *f = claim_word(j, p, pb, w, &c);
     if (checking) {
         say_check(j, f, pb);

@@ -32,7 +32,6 @@ struct view {
     const struct kube_event *reconcile; /* its newest warning of each reason, NULL = none */
     const struct kube_event *network;
     const struct kube_event *cleanup;
-    const struct kube_event *backend;
     int64_t acted_at;       /* last time the controller was seen to get something done for it */
     int64_t first_gated_at; /* creation of the oldest live pod with a gate of it; 0 = none */
     uint32_t open;          /* new and old pods whose gate of it is open */

@@ -23,10 +23,11 @@ struct empty {
 
 static struct judge *open_scope(const struct facts_namespace *ns,
                                 const struct facts_cluster *cluster, const struct policy *policy,
-                                struct arena *arena)
+                                const struct list *prior, struct arena *arena)
 {
     struct empty *e = arena_zalloc(arena, sizeof *e);
-    e->prior = (struct rollout_prior){.state = -1, .revision_hash = "", .cause = ""};
+    e->prior =
+        (struct rollout_prior){.state = -1, .revision_hash = "", .cause = "", .findings = *prior};
     e->facts = (struct facts){.now = cluster->now,
                               .policy = policy,
                               .cluster = cluster,
@@ -221,7 +222,7 @@ static void group_denied(struct judge *j, struct view *v)
 void judge_namespace(const struct facts_namespace *ns, const struct facts_cluster *cluster,
                      const struct policy *policy, struct arena *arena, struct list *ret_findings)
 {
-    struct judge *j = open_scope(ns, cluster, policy, arena);
+    struct judge *j = open_scope(ns, cluster, policy, &ns->findings, arena);
     label(j);
     deploys(j);
     for (uint32_t i = 0; i < j->sight->n_views; i++) {
@@ -324,7 +325,7 @@ void judge_cluster(const struct facts_cluster *cluster, const struct policy *pol
                    struct arena *arena, struct list *ret_findings)
 {
     static const struct facts_namespace none = {.name = ""};
-    struct judge *j = open_scope(&none, cluster, policy, arena);
+    struct judge *j = open_scope(&none, cluster, policy, &cluster->findings, arena);
     kubernetes(j);
     aws(j);
     controller(j);

@@ -161,7 +161,7 @@ static const struct kube_event **slot_of(struct view *v, const char *reason)
     if (strcmp(reason, "FailedCleanup") == 0) {
         return &v->cleanup;
     }
-    return strcmp(reason, "BackendNotFound") == 0 ? &v->backend : NULL;
+    return NULL;
 }
 
 static void events_of_views(struct judge *j)

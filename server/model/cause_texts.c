@@ -168,7 +168,8 @@ static const struct cause_text texts[] = {
     {"controller_not_acting",
      "The load balancer controller does not act on {pods} of {workload} {since}: containers are "
      "ready, the address is published, and no condition of binding {binding} is there.{ a}",
-     "Read the controller's log for this binding; restarting it clears a long back-off.",
+     "Read the controller's log for this binding (before v3.1.0 a refused registration shows only "
+     "there); restarting it clears a long back-off.",
      {CONTROLLER_LOGS, RESTART_CONTROLLER, DESCRIBE_BINDING}},
     {"controller_lagging",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
@@ -253,12 +254,12 @@ static const struct cause_text texts[] = {
      "Ingress or Service).",
      {GROUP, DESCRIBE_BINDING}},
     {"security_group_ambiguous",
-     "A network interface of the pods has more than one security group with the cluster's tag, so "
-     "the controller cannot write the rules for binding {binding}, {since}.[ {Pods} of {workload} "
-     "{is} out of the load balancer's reach.]",
+     "A network interface of the pods does not have exactly one security group with the cluster's "
+     "tag, so the controller cannot write the rules for binding {binding}, {since}.[ {Pods} of "
+     "{workload} {is} out of the load balancer's reach.]",
      "Leave the tag kubernetes.io/cluster/NAME on exactly one of the security groups.",
      {DESCRIBE_BINDING, "aws ec2 describe-security-groups --region {region} --filters "
-                        "Name=tag-key,Values='kubernetes.io/cluster/*'"}},
+                        "'Name=tag-key,Values=kubernetes.io/cluster/*'"}},
     {"network_reconcile_failed",
      "The controller cannot write the security group rules for binding {binding}, {since}.[ {Pods} "
      "of {workload} {is} out of the load balancer's reach.]",

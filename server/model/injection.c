@@ -4,6 +4,7 @@
  * namespace needs the label of each family whose ip bindings stand in it.
  */
 #include "model/judge.h"
+#include "model/template.h"
 
 #include <string.h>
 
@@ -26,7 +27,8 @@ static bool injects(const struct webhook *w, bool auto_family)
     return pods && (named || (!auto_family && strcmp(w->path, "/mutate-v1-pod") == 0));
 }
 
-static const struct webhook *injector_of(const struct facts_cluster *cluster, bool auto_family)
+const struct webhook *webhook_injector(const struct facts_cluster *cluster, bool auto_family,
+                                       const struct kube_webhook_config **ret_config)
 {
     for (uint32_t i = 0; i < cluster->webhook_configs.n; i++) {
         const struct kube_webhook_config *c =
@@ -34,6 +36,9 @@ static const struct webhook *injector_of(const struct facts_cluster *cluster, bo
         for (uint32_t k = 0; k < c->webhooks.n; k++) {
             const struct webhook *w = LIST_AT(struct webhook, c->webhooks, k);
             if (injects(w, auto_family)) {
+                if (ret_config != NULL) {
+                    *ret_config = c;
+                }
                 return w;
             }
         }
@@ -45,7 +50,7 @@ static bool is_enabled(const struct facts_namespace *ns, const struct facts_clus
                        bool auto_family)
 {
     const struct kvs *labels = &ns->object->meta.labels;
-    const struct webhook *w = injector_of(cluster, auto_family);
+    const struct webhook *w = webhook_injector(cluster, auto_family, NULL);
     if (w != NULL) { /* a webhook without a selector takes every namespace */
         return w->namespace_selector.present == 0 || selector_match(&w->namespace_selector, labels);
     }

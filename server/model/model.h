@@ -156,6 +156,7 @@ struct facts_cluster {
         injector_down; /* struct facts_span: spans in which the injector had no ready endpoint */
     /* The namespaces that hold an injecting webhook's Service, for webhook_no_endpoints. */
     struct list controller_namespaces; /* struct kube_namespace */
+    struct list findings; /* struct prior_finding: the cluster's own that hold, for their since */
 };
 struct facts_span {
     int64_t from;
@@ -175,6 +176,7 @@ struct facts_namespace {
     struct list pdbs;      /* struct kube_pdb */
     struct list hpas;      /* struct kube_hpa */
     struct list ingresses; /* struct kube_ingress */
+    struct list findings;  /* struct prior_finding: its own that hold, for their since */
 };
 
 struct rollout_prior {
