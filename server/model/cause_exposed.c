@@ -324,7 +324,7 @@ static void by_elb(struct judge *j, struct pod_sheet *p, const struct pod_bindin
 
 /* ---- shared and failing open: of a binding, with or without a rollout ---- */
 
-static bool explains_target(const struct list *slices, const char *service, const char *address)
+bool slices_have(const struct list *slices, const char *service, const char *address)
 {
     for (uint32_t i = 0; i < slices->n; i++) {
         const struct kube_slice *s = LIST_AT(struct kube_slice, *slices, i);
@@ -358,7 +358,7 @@ static const struct facts_target *foreign_target(const struct judge *j, const st
             continue;
         }
         looked++;
-        if (!explains_target(&j->f->ns->slices, v->fb->binding->service, t->t.id)) {
+        if (!slices_have(&j->f->ns->slices, v->fb->binding->service, t->t.id)) {
             return t;
         }
     }

@@ -128,6 +128,15 @@ const char *cause_of_reconcile(struct judge *j, const char *message);
 /* Code for a failed call of one of the controller's webhooks; NULL = it is none. */
 const char *cause_of_webhook(struct judge *j, const char *message);
 
+/* A judgement without pods: for rules about a namespace, the cluster or a workload (cause_scope.c).
+ */
+struct judge *scope_open(const struct facts_namespace *ns, const struct facts_cluster *cluster,
+                         const struct policy *policy, const struct list *prior,
+                         struct arena *arena);
+struct list scope_close(struct judge *j);
+/* Is the address an endpoint of the Service? */
+bool slices_have(const struct list *slices, const char *service, const char *address);
+
 /* Rules about a binding or the controller, with or without a rollout. */
 void cause_cleanup(struct judge *j, struct view *v, bool waiting);
 void cause_network(struct judge *j, struct view *v);

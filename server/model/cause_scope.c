@@ -21,9 +21,8 @@ struct empty {
     struct judge judge;
 };
 
-static struct judge *open_scope(const struct facts_namespace *ns,
-                                const struct facts_cluster *cluster, const struct policy *policy,
-                                const struct list *prior, struct arena *arena)
+struct judge *scope_open(const struct facts_namespace *ns, const struct facts_cluster *cluster,
+                         const struct policy *policy, const struct list *prior, struct arena *arena)
 {
     struct empty *e = arena_zalloc(arena, sizeof *e);
     e->prior =
@@ -43,7 +42,7 @@ static struct judge *open_scope(const struct facts_namespace *ns,
     return &e->judge;
 }
 
-static struct list close_scope(struct judge *j)
+struct list scope_close(struct judge *j)
 {
     claims_write(j);
     judge_findings_close(j);
@@ -222,7 +221,7 @@ static void group_denied(struct judge *j, struct view *v)
 void judge_namespace(const struct facts_namespace *ns, const struct facts_cluster *cluster,
                      const struct policy *policy, struct arena *arena, struct list *ret_findings)
 {
-    struct judge *j = open_scope(ns, cluster, policy, &ns->findings, arena);
+    struct judge *j = scope_open(ns, cluster, policy, &ns->findings, arena);
     label(j);
     deploys(j);
     for (uint32_t i = 0; i < j->sight->n_views; i++) {
@@ -237,7 +236,7 @@ void judge_namespace(const struct facts_namespace *ns, const struct facts_cluste
         cause_shared(j, v, true);
         cause_fail_open(j, v);
     }
-    *ret_findings = close_scope(j);
+    *ret_findings = scope_close(j);
 }
 
 /* ---- the cluster ---- */
@@ -325,9 +324,9 @@ void judge_cluster(const struct facts_cluster *cluster, const struct policy *pol
                    struct arena *arena, struct list *ret_findings)
 {
     static const struct facts_namespace none = {.name = ""};
-    struct judge *j = open_scope(&none, cluster, policy, &cluster->findings, arena);
+    struct judge *j = scope_open(&none, cluster, policy, &cluster->findings, arena);
     kubernetes(j);
     aws(j);
     controller(j);
-    *ret_findings = close_scope(j);
+    *ret_findings = scope_close(j);
 }

@@ -355,6 +355,51 @@ static void no_credentials_are_no_fault(void **state)
     lab_free(l);
 }
 
+/* ---- shutdown ---- */
+
+static void a_short_grace_is_told_to_the_audit(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    struct finding f;
+    struct drain_question q = {&l->ns, &l->cluster, &l->policy, &l->workload, &l->bindings[0]};
+    assert_true(judge_drain(&q, l->a, &f));
+    assert_true(f.severity == SEVERITY_INFO && f.confidence == CONFIDENCE_LIKELY);
+    assert_true(well_written(&f));
+    assert_string_equal(f.object, "Deployment/web");
+    const struct kube_pod ended = {.ip = "10.9.9.9"};
+    (void)lab_target(l, &l->bindings[0], &ended, 8080, "draining", "");
+    assert_true(judge_drain(&q, l->a, &f));
+    assert_int_equal(f.severity, SEVERITY_WARNING);
+    l->workload.template_grace_seconds = 320;
+    assert_false(judge_drain(&q, l->a, &f));
+    lab_free(l);
+}
+
+static void findings_of_a_namespace_keep_their_since(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    l->ns_object.meta.labels = (struct kvs){0};
+    const struct prior_finding known = {"gates_not_used", "Namespace/shop", LAB_T0 - 5000};
+    l->ns.findings = (struct list){&known, 1};
+    struct list findings;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
+    assert_int_equal(LIST_AT(struct finding, findings, 0)->since, LAB_T0 - 5000);
+    lab_free(l);
+}
+
+static void an_idle_rollout_asks_for_no_look(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    shop_after(l, 300);
+    assert_int_equal(lab_judge(l)->next_look, 0);
+    lab_free(l);
+}
+
 /* ---- the catalogue ---- */
 
 static void every_code_is_found_and_unique(void **state)
@@ -424,6 +469,9 @@ int main(void)
         cmocka_unit_test(a_foreign_target_is_told),
         cmocka_unit_test(the_cluster_tells_of_its_sources_and_controller),
         cmocka_unit_test(no_credentials_are_no_fault),
+        cmocka_unit_test(a_short_grace_is_told_to_the_audit),
+        cmocka_unit_test(findings_of_a_namespace_keep_their_since),
+        cmocka_unit_test(an_idle_rollout_asks_for_no_look),
         cmocka_unit_test(every_code_is_found_and_unique),
         cmocka_unit_test(the_runbook_stands_in_the_action),
         cmocka_unit_test(hostile_names_are_quoted_in_commands),
