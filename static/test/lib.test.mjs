@@ -5,7 +5,7 @@ import { absolute, age, clock, duration } from '../src/lib/format.js';
 import { gateProgress, gateWords } from '../src/lib/gates.js';
 import { pace } from '../src/lib/pace.js';
 import { sseParser } from '../src/lib/sse.js';
-import { clean, humanise, linkOf, shortGate, shortImage } from '../src/lib/text.js';
+import { clean, humanise, linkOf, shortGate, shortImage, shortSubject } from '../src/lib/text.js';
 import { turnsOf } from '../src/lib/turns.js';
 
 test('durations have two units at most and never go backwards below zero', () => {
@@ -39,6 +39,8 @@ test('short names', () => {
   assert.equal(shortImage('web@sha256:0123456789abcdef'), 'web@0123456');
   assert.equal(shortGate({ type: 'target-health.elbv2.k8s.aws/x', binding: '' }), 'x');
   assert.equal(shortGate({ type: 'plain', binding: '' }), 'plain');
+  assert.equal(shortSubject('target-health.elbv2.k8s.aws/web'), 'web');
+  assert.equal(shortSubject('arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web/0123456789abcdef 10.0.0.1:80'), 'web 10.0.0.1:80');
 });
 
 test('gate progress counts the pods that are still to come', () => {

@@ -52,3 +52,10 @@ export function shortGate(gate) {
   const slash = type.indexOf('/');
   return slash >= 0 ? type.slice(slash + 1) : type;
 }
+
+// What turned, in a timeline: a gate's type without its prefix, or the target group's name and the target.
+export function shortSubject(subject) {
+  const text = clean(subject, 400);
+  const group = /:targetgroup\/([^/\s]+)\/[^\s]*(.*)$/.exec(text);
+  return group ? group[1] + group[2] : text.slice(text.lastIndexOf('/') + 1);
+}

@@ -1,6 +1,6 @@
 // What happened to a rollout, newest first: turns of the rollout itself, its pods, gates and targets.
 import { useState } from 'preact/hooks';
-import { clean } from '../lib/text.js';
+import { clean, shortSubject } from '../lib/text.js';
 import { turnKey, turnsOf } from '../lib/turns.js';
 import { readOlder } from '../state/detail.js';
 import { stateWord } from '../state/words.js';
@@ -9,11 +9,6 @@ import { Clock, Since } from './time.jsx';
 
 const FIRST = 25;
 const WHATS = ['all', 'rollout', 'pod', 'gate', 'target'];
-
-const short = (subject) => {
-  const text = clean(subject, 400);
-  return text.slice(text.lastIndexOf('/') + 1);
-};
 
 function Pods({ names }) {
   if (names[0] === '') return <span class="muted">the whole rollout</span>;
@@ -36,7 +31,7 @@ function Entry({ t }) {
       <span class="who">
         <Pods names={t.pods} />
         {t.subject && t.subjects.length === 1 && (
-          <span class="muted subject" title={clean(t.subject, 400)}><bdi>{short(t.subject)}</bdi></span>
+          <span class="muted subject" title={clean(t.subject, 400)}><bdi>{shortSubject(t.subject)}</bdi></span>
         )}
       </span>
       <span class="turned">
@@ -45,7 +40,7 @@ function Entry({ t }) {
         <b class={state ? `state s-${state}` : `to-${clean(t.to, 20)}`}>{state && <Icon of={state} />}{stateWord(t.to) || 'gone'}</b>
       </span>
       {(t.reason || t.message) && (
-        <span class="why">
+        <span class="why" title={clean(t.message, 500)}>
           {t.reason && <code>{clean(t.reason, 120)}</code>} <bdi>{clean(t.message, 500)}</bdi>
         </span>
       )}
