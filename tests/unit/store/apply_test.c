@@ -343,6 +343,24 @@ static void marks_taken_in_a_rolled_back_transaction_come_back(void **state)
     bed_fini(&b);
 }
 
+static void a_namespace_of_a_rolled_back_transaction_is_not_remembered(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    bed_init(&b);
+    bed_begin(&b);
+    bed_apply(&b, change_one(KIND_POD, pod(a, "one", "p", "u1", "10"), false, false));
+    store_rollback(b.s);
+    bed_do(&b, change_one(KIND_POD, pod(a, "two", "p", "u2", "11"), false, false));
+    bed_do(&b, change_one(KIND_POD, pod(a, "one", "p", "u1", "12"), false, false));
+    assert_string_equal(ask_text(&b, "SELECT group_concat(t) FROM (SELECT n.name || ' ' || p.uid"
+                                     " AS t FROM pod p JOIN namespace n ON n.id = p.ns_id"
+                                     " ORDER BY 1)"),
+                        "one u1,two u2");
+    bed_fini(&b);
+}
+
 static void periodic_verification_counts_what_it_repairs(void **state)
 {
     (void)state;
@@ -460,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_rolled_back_cluster_change_can_be_tried_again),
         cmocka_unit_test(a_list_survives_rollbacks_in_its_middle),
         cmocka_unit_test(marks_taken_in_a_rolled_back_transaction_come_back),
+        cmocka_unit_test(a_namespace_of_a_rolled_back_transaction_is_not_remembered),
         cmocka_unit_test(periodic_verification_counts_what_it_repairs),
         cmocka_unit_test(an_object_past_the_ceiling_is_left_out_alone),
         cmocka_unit_test(normal_events_are_not_kept),
