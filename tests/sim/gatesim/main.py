@@ -76,7 +76,7 @@ class Program:
         doc = {"apiVersion": "v1", "kind": "Config", "current-context": "simulated",
                "clusters": [{"name": "simulated", "cluster": cluster}],
                "contexts": [{"name": "simulated", "context": {"cluster": "simulated", "user": "simulated"}}],
-               "users": [{"name": "simulated", "user": {"token": token} if token else {}}]}
+               "users": [{"name": "simulated", "user": {"token": token or "not-needed"}}]}  # without one kubectl asks for a password
         part = out.with_name(out.name + ".part")
         part.write_text(yaml.safe_dump(doc, sort_keys=False), encoding="utf-8")
         part.chmod(0o600)

@@ -21,6 +21,13 @@ class Recorder:
         self._messages: dict[tuple[Any, ...], tuple[set[str], float]] = {}
         self._names: dict[tuple[Any, ...], tuple[str, str]] = {}
         self._tokens: dict[tuple[Any, ...], tuple[float, float]] = {}
+        self._emitted = 0
+
+    def _forget(self, now: float) -> None:
+        """Drops what is about objects long gone, so that a simulator can run for days."""
+        self._messages = {k: v for k, v in self._messages.items() if now - v[1] < 3600}
+        self._tokens = {k: v for k, v in self._tokens.items() if now - v[1] < BURST * REFILL}
+        self._names = {k: v for k, v in self._names.items() if self.store.item(EVENTS, *v)}
 
     def normal(self, kind: Kind, obj: Json, reason: str, message: str, component: str) -> None:
         self.emit(kind, obj, "Normal", reason, message, component)
@@ -34,6 +41,9 @@ class Recorder:
         about = (component, kind.key, meta.get("namespace", ""), meta["name"], meta["uid"], type_)
         similar = about + (reason,)
         now = self.store.clock.now()
+        self._emitted += 1
+        if self._emitted % 1000 == 0:
+            self._forget(now)
         seen, last = self._messages.get(similar, (set(), now))
         if now - last > 600:
             seen = set()

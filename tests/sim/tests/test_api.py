@@ -306,6 +306,11 @@ class Api(unittest.TestCase):
         finally:
             self.server.sim("token", token="")
 
+    def test_the_kubeconfig_always_holds_a_token(self) -> None:
+        """kubectl asks for a password otherwise."""
+        self.server.sim("token", token="")
+        self.assertRegex(self.server.kubeconfig.read_text(encoding="utf-8"), r"token: \S+")
+
     def test_rights_by_namespace_and_reviews(self) -> None:
         self.server.sim("people", boss={"user": "boss"}, viewer={"user": "ann", "groups": ["shop-team"], "namespaces": ["shop"], "verbs": ["get", "list", "watch"]})
         try:
