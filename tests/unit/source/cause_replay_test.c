@@ -1,661 +1,14 @@
 /*
  * The causes on what the real controller wrote (tests/fixtures/aws-lbc): all recorded steps of a
- * namespace are played in order of time - changes of pods, bindings and events, and what ELBv2 was
- * heard to say - and judged at every change and every five seconds, once with ELBv2's answers and
- * once from Kubernetes alone. Each row names the primary cause at the end of its step, and all
- * causes above `info` that may be heard on the way: any other is a false alarm.
- *
- * What the recording leaves out is put in: Services (from the binding's reference), slices (from
- * the pods), ELBv2's state where the controller never asked for it (script).
+ * namespace are played in order of time (replay_play.h), once with ELBv2's answers and once from
+ * Kubernetes alone. Each row names the primary cause at the end of its step, and all causes above
+ * `info` that may be heard on the way: any other is a false alarm.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <glob.h>
-
-#include "base/clock.h"
-#include "source/read.h"
-#include "unit/model/build.h"
-
-enum { ACTORS = 64, LINES = 4, TICK_MS = 5000, FILES = 128 };
-
-struct line {
-    double after_s;  /* from the start of the step */
-    const char *pod; /* name starts so; "*" = the group itself */
-    const char *state;
-    const char *reason;
-};
-
-struct row {
-    const char *step;
-    const char *ns;
-    const char *pod;  /* the rollout: all pods whose name starts so */
-    const char *kube; /* primary cause at the end, "" = none */
-    const char *elb;
-    const char *may;  /* codes above info that may be heard on the way, in either way */
-    const char *info; /* codes of info that must be among the findings at the end by ELBv2 */
-    struct line script[LINES];
-    int64_t port;       /* of the made-up Service; 0 = the binding's */
-    bool no_service;    /* it does not exist in this step */
-    const char *rev[2]; /* the Service asks for label rev, from the step's `moved` on the second */
-    double moved;       /* seconds after the start */
-    double made;        /* the Service is made in this step, so long after its start */
-    double down[2];     /* the controller's pods are gone: from, to, in seconds after the start */
-    const char *binding[2]; /* one that the objects lack: its name and Service */
-    bool snapshot;          /* objects only, for 60 s */
-};
+#include "unit/source/replay_play.h"
 
 static const struct row rows[] = {
 #include "cause_replay_rows.h"
 };
-
-struct actor {
-    struct kube_pod *pod;
-    struct pod_track track;
-    bool present;
-};
-
-struct stage {
-    struct lab *l;
-    const struct row *row;
-    bool with_elb;
-    bool checking; /* inside the row's own step */
-    struct actor actors[ACTORS];
-    uint32_t n_actors;
-    uint32_t cast[ACTORS]; /* actors of the rollout, as judged last */
-    const json_t *doc;
-    int64_t from;
-    int64_t to; /* of the step before */
-    uint32_t n_script;
-    int bad;
-};
-
-/* ---- files ---- */
-
-struct file {
-    json_t *doc;
-    int64_t from;
-    const char *step;
-};
-static struct file files[FILES];
-static size_t n_files;
-
-static int64_t time_of(const json_t *doc, const char *key)
-{
-    const char *text = json_string_value(json_object_get(doc, key));
-    int64_t ms = 0;
-    return text != NULL && clock_parse(text, strlen(text), &ms) ? ms : 0;
-}
-
-static int by_from(const void *pa, const void *pb)
-{
-    int64_t a = ((const struct file *)pa)->from;
-    int64_t b = ((const struct file *)pb)->from;
-    return (a > b) - (a < b);
-}
-
-static int load_files(void **state)
-{
-    (void)state;
-    glob_t found = {0};
-    assert_int_equal(glob(FIXTURES "/aws-lbc/*.json", 0, NULL, &found), 0);
-    for (size_t i = 0; i < found.gl_pathc && n_files < FILES; i++) {
-        json_error_t je;
-        json_t *doc = json_load_file(found.gl_pathv[i], 0, &je);
-        assert_non_null(doc);
-        files[n_files++] = (struct file){doc, time_of(doc, "from"),
-                                         json_string_value(json_object_get(doc, "step"))};
-    }
-    globfree(&found);
-    qsort(files, n_files, sizeof files[0], by_from);
-    return 0;
-}
-
-static int free_files(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < n_files; i++) {
-        json_decref(files[i].doc);
-    }
-    return 0;
-}
-
-/* ---- objects ---- */
-
-static enum kind kind_of(const json_t *o)
-{
-    if (json_object_get(json_object_get(o, "spec"), "serviceRef") != NULL) {
-        return KIND_BINDING_LBC;
-    }
-    if (json_object_get(json_object_get(o, "spec"), "containers") != NULL) {
-        return KIND_POD;
-    }
-    const char *kind = json_string_value(json_object_get(o, "kind"));
-    if (kind != NULL && strcmp(kind, "Namespace") == 0) {
-        return KIND_NAMESPACE;
-    }
-    return kind != NULL && strcmp(kind, "Service") == 0 ? KIND_SERVICE : KIND_COUNT;
-}
-
-static void *record_of(struct lab *l, enum kind kind, const json_t *o)
-{
-    void *record = arena_alloc(l->a, kind_info(kind)->table->size);
-    struct err err = {0};
-    assert_true(json_read_object(kind, o, l->a, record, &err));
-    return record;
-}
-
-static bool starts(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-static struct actor *actor_named(struct stage *s, const char *name)
-{
-    for (uint32_t i = 0; i < s->n_actors; i++) {
-        if (strcmp(s->actors[i].pod->meta.name, name) == 0) {
-            return &s->actors[i];
-        }
-    }
-    return NULL;
-}
-
-static struct facts_binding *binding_named(struct stage *s, const char *name)
-{
-    for (uint32_t i = 0; i < s->l->ns.bindings.n; i++) {
-        if (strcmp(s->l->bindings[i].binding->meta.name, name) == 0) {
-            return &s->l->bindings[i];
-        }
-    }
-    return NULL;
-}
-
-/* Does the thing change during this step, and is the first change one with that key? */
-static bool born_here(const struct stage *s, const char *kind, const char *name, const char *mark)
-{
-    size_t i = 0;
-    const json_t *t = NULL;
-    json_array_foreach(json_object_get(s->doc, "timeline"), i, t)
-    {
-        if (strcmp(json_string_value(json_object_get(t, "kind")), kind) == 0 &&
-            strcmp(json_string_value(json_object_get(t, "name")), name) == 0) {
-            return mark == NULL || json_object_get(json_object_get(t, "change"), mark) != NULL;
-        }
-    }
-    return false;
-}
-
-/* The status that the step's first change of this condition brings, NULL = it does not change. */
-static const char *first_change(const struct stage *s, const char *pod, const char *type)
-{
-    size_t i = 0;
-    const json_t *t = NULL;
-    json_array_foreach(json_object_get(s->doc, "timeline"), i, t)
-    {
-        const json_t *c = json_object_get(json_object_get(t, "change"), type);
-        if (c != NULL && strcmp(json_string_value(json_object_get(t, "kind")), "pods") == 0 &&
-            strcmp(json_string_value(json_object_get(t, "name")), pod) == 0) {
-            return json_string_value(json_array_get(c, 0));
-        }
-    }
-    return NULL;
-}
-
-/* Objects show the end of a step: back to its start, where a condition had the other status if it
- * took its present one during the step. */
-static void undo_condition(struct stage *s, struct kube_pod *p, const char *type)
-{
-    const struct condition *c = condition_get(&p->conditions, type);
-    const char *first = first_change(s, p->meta.name, type);
-    if (c == NULL || first == NULL || c->transition_at + 999 < s->from || s->row->snapshot) {
-        return;
-    }
-    /* The recording of a pod that was there before begins with all it had; its gate had moved. */
-    bool dump = born_here(s, "pods", p->meta.name, "phase") && strchr(type, '/') == NULL;
-    bool was = (strcmp(first, "True") != 0) != dump;
-    struct condition *mine = lab_condition(s->l, p, type, was ? "True" : "False",
-                                           was ? "" : "Elb.InitialHealthChecking", "");
-    mine->transition_at = p->meta.created_at + 3000;
-}
-
-static void undo_conditions(struct stage *s, struct kube_pod *p)
-{
-    undo_condition(s, p, "ContainersReady");
-    undo_condition(s, p, "Ready");
-    for (uint32_t k = 0; k < p->gates.n; k++) {
-        undo_condition(s, p, p->gates.items[k]);
-    }
-}
-
-/* A pod whose gate was open when the recording begins had a healthy target. */
-static void was_healthy(struct stage *s, const struct kube_pod *p)
-{
-    for (uint32_t k = 0; k < s->l->ns.bindings.n; k++) {
-        struct facts_binding *fb = &s->l->bindings[k];
-        const char *type = arena_printf(s->l->a, LBC "%s", fb->binding->meta.name);
-        if (condition_true(&p->conditions, type) && p->ip[0] != '\0') {
-            (void)lab_target(s->l, fb, p, 8080, "healthy", "");
-        }
-    }
-}
-
-static void add_pod(struct stage *s, const json_t *o)
-{
-    struct kube_pod *p = record_of(s->l, KIND_POD, o);
-    struct actor *a = actor_named(s, p->meta.name);
-    p->meta.deleted_at = 0;
-    if (a != NULL) { /* between distant steps it went its way unseen */
-        a->pod->meta.labels = p->meta.labels;
-        if (a->present && s->from > s->to + 2000) {
-            undo_conditions(s, p);
-            a->pod->conditions = p->conditions;
-        }
-        return;
-    }
-    assert_true(s->n_actors < ACTORS);
-    a = &s->actors[s->n_actors++];
-    *a = (struct actor){.pod = p, .track = {.state = -1}};
-    if (born_here(s, "pods", p->meta.name, "phase") && p->meta.created_at + 999 >= s->from &&
-        !s->row->snapshot) {
-        p->conditions = (struct list){0};
-        return;
-    }
-    a->present = true;
-    undo_conditions(s, p);
-    was_healthy(s, p);
-}
-
-/* A second binding may name another port of the Service. */
-static void add_port(struct stage *s, struct kube_service *sv, const char *port)
-{
-    int64_t number = strtoll(port, NULL, 10);
-    for (uint32_t i = 0; i < sv->ports.n; i++) {
-        if (LIST_AT(struct service_port, sv->ports, i)->port == number) {
-            return;
-        }
-    }
-    struct service_port *sp = lab_item(s->l, &sv->ports, sizeof *sp);
-    *sp = (struct service_port){"b", "TCP", number, "9090", 0};
-}
-
-static void add_service(struct stage *s, const struct kube_binding *b)
-{
-    struct lab *l = s->l;
-    for (uint32_t i = 0; i < l->ns.services.n; i++) {
-        if (strcmp(l->services[i].meta.name, b->service) == 0) {
-            add_port(s, &l->services[i], b->service_port);
-            return;
-        }
-    }
-    int64_t port = strtoll(b->service_port, NULL, 10);
-    struct kube_service *sv = lab_service(l, b->service, "app", b->service, port, "8080");
-    sv->meta.created_at = l->f.now - 3600000;
-    ((struct service_port *)(uintptr_t)sv->ports.items)->name =
-        port != 0 ? "http" : b->service_port;
-}
-
-static void add_binding(struct stage *s, const struct kube_binding *b)
-{
-    add_service(s, b);
-    struct facts_binding *fb =
-        lab_binding(s->l, b->meta.name, b->service, b->service_port, b->target_type);
-    fb->group->arn = b->arn;
-    fb->binding = b;
-}
-
-static const struct kube_binding *binding_record(struct stage *s, const json_t *o)
-{
-    struct kube_binding *b = record_of(s->l, KIND_BINDING_LBC, o);
-    b->meta.deleted_at = 0;
-    b->meta.annotations = (struct kvs){0};
-    b->conditions = (struct list){0};
-    return b;
-}
-
-static void take_service(struct stage *s, const json_t *o)
-{
-    struct kube_service *sv = record_of(s->l, KIND_SERVICE, o);
-    for (uint32_t i = 0; i < s->l->ns.services.n; i++) {
-        if (strcmp(s->l->services[i].meta.name, sv->meta.name) == 0) {
-            s->l->services[i] = *sv;
-            return;
-        }
-    }
-    *LAB_LIST(s->l, s->l->ns.services, s->l->services, LAB_MANY) = *sv;
-}
-
-static bool in_namespace(const struct stage *s, const json_t *o)
-{
-    const char *ns =
-        json_string_value(json_object_get(json_object_get(o, "metadata"), "namespace"));
-    return ns != NULL && strcmp(ns, s->row->ns) == 0;
-}
-
-static void set_stage(struct stage *s)
-{
-    size_t i = 0;
-    const json_t *o = NULL;
-    json_array_foreach(json_object_get(s->doc, "objects"), i, o)
-    {
-        const char *name =
-            json_string_value(json_object_get(json_object_get(o, "metadata"), "name"));
-        if (kind_of(o) == KIND_NAMESPACE && strcmp(name, s->row->ns) == 0) {
-            s->l->ns_object = *(const struct kube_namespace *)record_of(s->l, KIND_NAMESPACE, o);
-        }
-        if (!in_namespace(s, o)) {
-            continue;
-        }
-        if (kind_of(o) == KIND_SERVICE) {
-            take_service(s, o);
-        } else if (kind_of(o) == KIND_BINDING_LBC && binding_named(s, name) == NULL &&
-                   (s->row->snapshot || !born_here(s, "targetgroupbindings", name, "generation") ||
-                    starts(s->row->step, "76"))) {
-            add_binding(s, binding_record(s, o));
-        }
-    }
-    json_array_foreach(json_object_get(s->doc, "objects"), i, o)
-    {
-        if (kind_of(o) == KIND_POD && in_namespace(s, o)) {
-            add_pod(s, o);
-        }
-    }
-}
-
-/* ---- the clock ---- */
-
-static void apply_script(struct stage *s);
-static void judge_now(struct stage *s);
-
-static void clock_to(struct stage *s, int64_t at)
-{
-    while (s->l->f.now + TICK_MS < at) {
-        s->l->f.now += TICK_MS;
-        judge_now(s);
-    }
-    if (at > s->l->f.now) {
-        s->l->f.now = at;
-    }
-}
-
-/* ---- changes ---- */
-
-static const char *text_of(struct lab *l, const json_t *value)
-{
-    return arena_strdup(l->a, json_is_string(value) ? json_string_value(value) : "");
-}
-
-static void flip(struct stage *s, const char *type)
-{
-    struct facts_binding *fb = binding_named(s, gate_binding_name(type));
-    if (fb != NULL) {
-        fb->gate_flipped_at = s->l->f.now;
-        s->l->cluster.controller_flip_at = s->l->f.now;
-    }
-}
-
-static void set_condition(struct stage *s, struct kube_pod *p, const char *type, const json_t *v)
-{
-    const struct condition *old = condition_get(&p->conditions, type);
-    const char *status = text_of(s->l, json_array_get(v, 0));
-    bool moved = old == NULL || strcmp(old->status, status) != 0;
-    struct condition *c =
-        lab_condition(s->l, p, arena_strdup(s->l->a, type), status,
-                      text_of(s->l, json_array_get(v, 1)), text_of(s->l, json_array_get(v, 2)));
-    if (moved) {
-        c->transition_at = s->l->f.now / 1000 * 1000;
-        if (gate_binding_name(type)[0] != '\0') {
-            flip(s, type);
-        }
-    }
-}
-
-static void change_pod(struct stage *s, struct actor *a, const json_t *change)
-{
-    const char *key = NULL;
-    json_t *v = NULL;
-    a->present = true;
-    json_object_foreach((json_t *)(uintptr_t)change, key, v)
-    {
-        if (strcmp(key, "gone") == 0) {
-            a->present = false;
-        } else if (strcmp(key, "deleting") == 0) {
-            a->pod->meta.deleted_at = json_is_true(v) ? s->l->f.now + 30000 : 0;
-        } else if (strcmp(key, "podIP") == 0) {
-            a->pod->ip = text_of(s->l, v);
-            a->pod->ips = (struct strs){0};
-            lab_str(s->l, &a->pod->ips, a->pod->ip);
-        } else if (strcmp(key, "phase") == 0) {
-            a->pod->phase = text_of(s->l, v);
-        } else if (json_is_array(v)) {
-            set_condition(s, a->pod, key, v);
-        }
-    }
-}
-
-static const json_t *object_named(const struct stage *s, enum kind kind, const char *name)
-{
-    size_t i = 0;
-    const json_t *o = NULL;
-    json_array_foreach(json_object_get(s->doc, "objects"), i, o)
-    {
-        const char *n = json_string_value(json_object_get(json_object_get(o, "metadata"), "name"));
-        if (kind_of(o) == kind && in_namespace(s, o) && strcmp(n, name) == 0) {
-            return o;
-        }
-    }
-    return NULL;
-}
-
-static void drop_binding(struct stage *s, struct facts_binding *fb)
-{
-    struct facts_binding *last = &s->l->bindings[s->l->ns.bindings.n - 1];
-    *fb = *last;
-    s->l->ns.bindings.n--;
-}
-
-static void change_binding(struct stage *s, const char *name, const json_t *change)
-{
-    struct facts_binding *fb = binding_named(s, name);
-    if (fb == NULL) {
-        const json_t *o = object_named(s, KIND_BINDING_LBC, name);
-        if (o == NULL) {
-            return;
-        }
-        add_binding(s, binding_record(s, o));
-        fb = binding_named(s, name);
-    }
-    struct kube_binding *b = (struct kube_binding *)(uintptr_t)fb->binding;
-    const char *key = NULL;
-    json_t *v = NULL;
-    json_object_foreach(json_object_get(change, "annotations"), key, v)
-    {
-        lab_kv(s->l, &b->meta.annotations, arena_strdup(s->l->a, key), text_of(s->l, v));
-    }
-    if (json_is_true(json_object_get(change, "deleting"))) {
-        b->meta.deleted_at = s->l->f.now;
-    }
-    const json_t *conditions = json_object_get(json_object_get(change, "status"), "conditions");
-    const json_t *c = json_array_get(conditions, 0);
-    if (c != NULL) {
-        struct condition *item = arena_array(s->l->a, struct condition, 1);
-        *item = (struct condition){.type = text_of(s->l, json_object_get(c, "type")),
-                                   .status = text_of(s->l, json_object_get(c, "status")),
-                                   .reason = text_of(s->l, json_object_get(c, "reason")),
-                                   .message = text_of(s->l, json_object_get(c, "message"))};
-        b->conditions = (struct list){item, 1};
-    }
-    if (json_object_get(change, "gone") != NULL) {
-        drop_binding(s, fb);
-    }
-}
-
-/* The event that an update without a reason belongs to: of its object, the merged one before the
- * last one. */
-static struct kube_event *last_event(struct stage *s, const char *on)
-{
-    struct kube_event *found = NULL;
-    for (uint32_t i = 0; i < s->l->ns.events.n; i++) {
-        const struct kube_event *e = s->l->events[i].event;
-        char name[512];
-        (void)snprintf(name, sizeof name, "%s/%s", e->object_kind, e->object_name);
-        if (strcmp(name, on) == 0 && (found == NULL || !starts(found->message, "(combined") ||
-                                      starts(e->message, "(combined"))) {
-            found = (struct kube_event *)(uintptr_t)e;
-        }
-    }
-    return found;
-}
-
-static void change_event(struct stage *s, const char *on, const json_t *change)
-{
-    struct lab *l = s->l;
-    const char *reason = json_string_value(json_object_get(change, "reason"));
-    struct kube_event *e = NULL;
-    int64_t second = l->f.now / 1000 * 1000;
-    if (reason != NULL) {
-        if (!starts(reason, "Failed") && strcmp(reason, "BackendNotFound") != 0) {
-            return;
-        }
-        const char *slash = strchr(on, '/');
-        assert_non_null(slash);
-        if (l->ns.events.n == LAB_MANY) {
-            l->ns.events.n = 0; /* the oldest have expired */
-        }
-        e = lab_event(l, arena_strndup(l->a, on, (size_t)(slash - on)),
-                      arena_strdup(l->a, slash + 1), arena_strdup(l->a, reason), "");
-        e->first_at = second;
-        e->meta.resource_version = arena_printf(l->a, "%lld", (long long)l->f.now);
-    } else {
-        e = last_event(s, on);
-    }
-    if (e == NULL) {
-        return;
-    }
-    if (json_object_get(change, "message") != NULL) {
-        e->message = text_of(l, json_object_get(change, "message"));
-    } else if (reason == NULL && strcmp(e->reason, "FailedReconcile") == 0 &&
-               !starts(e->message, "(combined")) {
-        return; /* a count of SuccessfullyReconciled */
-    }
-    e->last_at = second;
-    e->meta.resource_version = arena_printf(l->a, "%lld", (long long)l->f.now);
-}
-
-static void play_change(struct stage *s, const json_t *t)
-{
-    const char *kind = json_string_value(json_object_get(t, "kind"));
-    const char *name = json_string_value(json_object_get(t, "name"));
-    const json_t *change = json_object_get(t, "change");
-    if (strcmp(kind, "pods") == 0) {
-        struct actor *a = actor_named(s, name);
-        if (a != NULL) {
-            change_pod(s, a, change);
-        }
-    } else if (strcmp(kind, "targetgroupbindings") == 0) {
-        change_binding(s, name, change);
-    } else if (strcmp(kind, "events") == 0) {
-        change_event(s, name, change);
-    }
-}
-
-/* ---- ELBv2 ---- */
-
-static struct facts_binding *binding_of_group(struct stage *s, const char *group)
-{
-    struct facts_binding *fb = binding_named(s, group);
-    for (uint32_t i = 0; fb == NULL && i < s->l->ns.bindings.n; i++) {
-        char part[300];
-        (void)snprintf(part, sizeof part, "targetgroup/%s/", group);
-        fb = strstr(s->l->bindings[i].binding->arn, part) != NULL ? &s->l->bindings[i] : NULL;
-    }
-    return fb;
-}
-
-static void say_target(struct stage *s, struct facts_binding *fb, const char *target,
-                       const char *state, const char *reason)
-{
-    const char *colon = strrchr(target, ':');
-    assert_non_null(colon);
-    const struct kube_pod at = {.ip = arena_strndup(s->l->a, target, (size_t)(colon - target))};
-    uint32_t before = fb->group->targets.n;
-    (void)lab_target(s->l, fb, &at, strtoll(colon + 1, NULL, 10), arena_strdup(s->l->a, state),
-                     arena_strdup(s->l->a, reason));
-    if (fb->group->targets.n != before) {
-        fb->registered_at = s->l->f.now;
-        s->l->cluster.controller_flip_at = s->l->f.now;
-    }
-}
-
-static void play_call(struct stage *s, const json_t *call)
-{
-    const char *group = json_string_value(json_object_get(call, "tg"));
-    const char *action = json_string_value(json_object_get(call, "action"));
-    const char *error = json_string_value(json_object_get(call, "error"));
-    struct facts_binding *fb = group != NULL ? binding_of_group(s, group) : NULL;
-    if (fb == NULL || !s->with_elb) {
-        return;
-    }
-    bool reads = strcmp(action, "DescribeTargetHealth") == 0;
-    if (reads && error != NULL && strcmp(error, "TargetGroupNotFound") == 0) {
-        fb->group->gone = true;
-    }
-    if (error != NULL) {
-        return;
-    }
-    size_t i = 0;
-    const json_t *v = NULL;
-    json_array_foreach(json_object_get(call, "answer"), i, v)
-    {
-        const char *state = json_string_value(json_array_get(v, 1));
-        const char *reason = json_string_value(json_array_get(v, 2));
-        const char *target = json_string_value(json_array_get(v, 0));
-        bool never = strcmp(state, "unused") == 0 && reason != NULL &&
-                     strcmp(reason, "Target.NotRegistered") == 0 && !starts(s->row->step, "72");
-        if (target != NULL && strchr(target, ':') != NULL && !never) {
-            say_target(s, fb, target, state, reason != NULL ? reason : "");
-        }
-    }
-    bool registers = strcmp(action, "RegisterTargets") == 0;
-    if (!registers && strcmp(action, "DeregisterTargets") != 0) {
-        return;
-    }
-    json_array_foreach(json_object_get(call, "targets"), i, v)
-    {
-        if (!starts(s->row->step, "72")) {
-            say_target(s, fb, json_string_value(v), registers ? "initial" : "draining",
-                       registers ? "Elb.RegistrationInProgress"
-                                 : "Target.DeregistrationInProgress");
-        }
-    }
-}
-
-static void apply_script(struct stage *s)
-{
-    for (; s->checking && s->n_script < LINES; s->n_script++) {
-        const struct line *line = &s->row->script[s->n_script];
-        if (line->pod == NULL || s->l->f.now < s->from + (int64_t)(line->after_s * 1000)) {
-            return;
-        }
-        for (uint32_t k = 0; s->with_elb && k < s->l->ns.bindings.n; k++) {
-            struct facts_binding *fb = &s->l->bindings[k];
-            fb->group->gone = fb->group->gone || strcmp(line->pod, "*") == 0;
-            for (uint32_t i = 0; i < s->n_actors; i++) {
-                const struct kube_pod *p = s->actors[i].pod;
-                bool gated =
-                    fb->service != NULL && kvs_subset(&fb->service->selector, &p->meta.labels);
-                if (gated && starts(p->meta.name, line->pod) && p->ip[0] != '\0') {
-                    (void)lab_target(s->l, fb, p, 8080, line->state, line->reason);
-                }
-            }
-        }
-    }
-}
-
-/* ---- judging ---- */
 
 static bool lists(const char *codes, const char *code)
 {
@@ -693,204 +46,6 @@ static void check_noise(struct stage *s)
         assert_true(f->message[0] != '\0' && f->action[0] != '\0' && f->evidence.n > 0);
         assert_null(strpbrk(f->message, "{}"));
     }
-}
-
-/* The pods of the whole namespace make the slices, those of the rollout are judged. */
-static void build_slices(struct stage *s)
-{
-    struct lab *l = s->l;
-    l->f.pods = (struct list){l->facts_pods, 0};
-    for (uint32_t i = 0; i < s->n_actors; i++) {
-        if (s->actors[i].present) {
-            l->pods[l->f.pods.n++] = s->actors[i].pod;
-        }
-    }
-    l->ns.slices.n = 0;
-    for (uint32_t i = 0; i < l->ns.services.n; i++) {
-        struct kube_slice *slice = lab_slice(l, &l->services[i]);
-        ((struct slice_port *)(uintptr_t)slice->ports.items)->name =
-            LIST_AT(struct service_port, l->services[i].ports, 0)->name;
-    }
-}
-
-static void set_services(struct stage *s)
-{
-    const struct row *r = s->row;
-    bool unmade = r->made > 0 && s->l->f.now < s->from + (int64_t)(r->made * 1000);
-    bool missing = s->checking && (r->no_service || unmade);
-    for (uint32_t i = 0; i < s->l->ns.bindings.n; i++) {
-        struct facts_binding *fb = &s->l->bindings[i];
-        fb->service = NULL;
-        for (uint32_t k = 0; !missing && k < s->l->ns.services.n; k++) {
-            struct kube_service *sv = &s->l->services[k];
-            if (strcmp(sv->meta.name, fb->binding->service) != 0) {
-                continue;
-            }
-            fb->service = sv;
-            if (s->checking && r->made > 0) {
-                sv->meta.created_at = s->from + (int64_t)(r->made * 1000);
-            }
-            if (s->checking && r->port != 0) {
-                ((struct service_port *)(uintptr_t)sv->ports.items)->port = r->port;
-            }
-            if (s->checking && r->rev[0] != NULL) {
-                bool moved = s->l->f.now >= s->from + (int64_t)(r->moved * 1000);
-                lab_kv(s->l, &sv->selector, "rev", r->rev[moved]);
-            }
-        }
-        fb->group->known = s->with_elb;
-        fb->group->observed_at = s->l->f.now;
-    }
-}
-
-static void set_controller(struct stage *s)
-{
-    struct lab *l = s->l;
-    const struct row *r = s->row;
-    bool ever = s->checking && r->down[1] > 0;
-    int64_t from = s->from + (int64_t)(r->down[0] * 1000);
-    int64_t to = s->from + (int64_t)(r->down[1] * 1000);
-    bool down = ever && l->f.now >= from && l->f.now < to;
-    if (!down || l->leases[0].renew_at == 0) {
-        l->leases[0].renew_at = down ? from : l->f.now;
-    }
-    if (ever && l->f.now >= from) {
-        struct facts_span *span = arena_array(l->a, struct facts_span, 1);
-        *span = (struct facts_span){from, down ? 0 : to};
-        l->cluster.injector_down = (struct list){span, 1};
-    }
-}
-
-static void cast_pods(struct stage *s)
-{
-    struct lab *l = s->l;
-    l->f.pods = (struct list){l->facts_pods, 0};
-    l->f.kind = "Pod";
-    l->f.name = s->row->pod;
-    for (uint32_t i = 0; i < s->n_actors; i++) {
-        struct actor *a = &s->actors[i];
-        if (!a->present || !starts(a->pod->meta.name, s->row->pod)) {
-            continue;
-        }
-        const char *hash = kvs_get(&a->pod->meta.labels, "pod-template-hash");
-        l->f.kind = hash != NULL ? "Deployment" : "Pod";
-        s->cast[l->f.pods.n] = i;
-        l->pods[l->f.pods.n] = a->pod;
-        l->facts_pods[l->f.pods.n] = (struct facts_pod){.id = (int64_t)i + 1,
-                                                        .pod = a->pod,
-                                                        .track = &a->track,
-                                                        .revision = hash != NULL ? hash : ""};
-        l->f.pods.n++;
-    }
-}
-
-static void judge_now(struct stage *s)
-{
-    struct lab *l = s->l;
-    l->cluster.now = l->f.now;
-    l->cluster.kube_ok_at = l->f.now;
-    apply_script(s);
-    set_services(s);
-    set_controller(s);
-    build_slices(s);
-    cast_pods(s);
-    (void)lab_judge(l);
-    check_noise(s);
-    lab_remember(l);
-    for (uint32_t i = 0; i < l->v.pods.n; i++) {
-        s->actors[s->cast[i]].track = LIST_AT(struct pod_verdict, l->v.pods, i)->track;
-    }
-}
-
-/* ---- a step ---- */
-
-/* Changes and calls in the order of their time. */
-static void play(struct stage *s, const struct file *f)
-{
-    const json_t *changes = json_object_get(f->doc, "timeline");
-    const json_t *calls = json_object_get(f->doc, "elbv2_calls");
-    size_t i = 0;
-    size_t k = 0;
-    s->doc = f->doc;
-    s->from = f->from;
-    s->n_script = 0;
-    if (f->from > s->l->f.now) {
-        s->l->f.now = f->from;
-    }
-    set_stage(s);
-    if (s->checking && s->row->binding[0] != NULL) {
-        (void)lab_service(s->l, s->row->binding[1], "app", s->row->binding[1], 80, "8080");
-        (void)lab_binding(s->l, s->row->binding[0], s->row->binding[1], "80", "ip");
-    }
-    judge_now(s);
-    while (!s->row->snapshot && (i < json_array_size(changes) || k < json_array_size(calls))) {
-        const json_t *change = json_array_get(changes, i);
-        const json_t *call = json_array_get(calls, k);
-        bool change_first =
-            call == NULL || (change != NULL && time_of(change, "at") <= time_of(call, "t"));
-        clock_to(s, time_of(change_first ? change : call, change_first ? "at" : "t"));
-        if (change_first) {
-            play_change(s, change);
-            i++;
-        } else {
-            play_call(s, call);
-            k++;
-        }
-        judge_now(s);
-    }
-    clock_to(s, s->row->snapshot ? f->from + 60000 : time_of(f->doc, "to"));
-    judge_now(s);
-    s->to = time_of(f->doc, "to");
-}
-
-static bool concerns(const struct stage *s, const struct file *f)
-{
-    size_t i = 0;
-    const json_t *o = NULL;
-    json_array_foreach(json_object_get(f->doc, "objects"), i, o)
-    {
-        if (in_namespace(s, o)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void open_stage(struct stage *s)
-{
-    struct lab *l = s->l;
-    lab_inject(l);
-    l->ns.name = s->row->ns;
-    l->ns_object.meta.name = s->row->ns;
-    l->f.now = files[0].from - 60000;
-    l->cluster.started_at = l->f.now;
-    l->cluster.aws_known = s->with_elb;
-    struct kube_webhook_config *c =
-        LAB_LIST(l, l->cluster.webhook_configs, l->webhook_configs, LAB_MANY);
-    record_clear(kind_info(KIND_WEBHOOK_CONFIG)->table, c);
-    c->meta.name = "aws-load-balancer-webhook";
-    struct webhook *w = lab_item(l, &c->webhooks, sizeof *w);
-    struct webhook_rule *rule = lab_item(l, &w->rules, sizeof *rule);
-    *w = (struct webhook){.name = "mpod.elbv2.k8s.aws",
-                          .service_namespace = "kube-system",
-                          .service_name = "aws-load-balancer-webhook-service",
-                          .path = "/mutate-v1-pod",
-                          .url = "",
-                          .failure_policy = "Ignore",
-                          .rules = w->rules};
-    lab_str(l, &rule->resources, "pods");
-    struct selector_term *term = lab_item(l, &w->namespace_selector.terms, sizeof *term);
-    w->namespace_selector.present = 1;
-    *term = (struct selector_term){.key = "elbv2.k8s.aws/pod-readiness-gate-inject", .op = "In"};
-    lab_str(l, &term->values, "enabled");
-    term = lab_item(l, &w->object_selector.terms, sizeof *term);
-    w->object_selector.present = 1;
-    *term = (struct selector_term){.key = "app.kubernetes.io/name", .op = "NotIn"};
-    lab_str(l, &term->values, "aws-load-balancer-controller");
-    struct kube_lease *lease = LAB_LIST(l, l->cluster.leases, l->leases, LAB_MANY);
-    record_clear(kind_info(KIND_LEASE)->table, lease);
-    lease->meta.name = "aws-load-balancer-controller-leader";
-    lease->meta.namespace = "kube-system";
 }
 
 static int check(const struct row *r, bool with_elb)
@@ -933,8 +88,100 @@ static void each_recorded_step_has_its_cause(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- pods that could not be made ---- */
+
+static const struct file *file_of(const char *step)
+{
+    for (size_t i = 0; i < n_files; i++) {
+        if (starts(files[i].step, step)) {
+            return &files[i];
+        }
+    }
+    fail_msg("no step %s", step);
+    return NULL;
+}
+
+/* A Deployment of one missing pod, whose ReplicaSet was refused with this message. */
+static void expect_refusal(const char *message, const char *code, bool long_binding)
+{
+    struct lab *l = lab_new();
+    lab_inject(l);
+    (void)lab_deployment(l, "lng", 1);
+    const char *name =
+        long_binding ? "long-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                     : "hooks";
+    (void)lab_service(l, "lng", "app", "lng", 80, "8080");
+    (void)lab_binding(l, name, "lng", "80", "ip");
+    struct kube_workload *rs = (struct kube_workload *)(uintptr_t)l->revisions[0].replicaset;
+    struct condition *c = lab_item(l, &rs->conditions, sizeof *c);
+    *c = (struct condition){.type = "ReplicaFailure",
+                            .status = "True",
+                            .reason = "FailedCreate",
+                            .message = message,
+                            .transition_at = l->f.now - 1000};
+    (void)lab_judge(l);
+    if (strcmp(l->v.primary != NULL ? l->v.primary->code : "", code) != 0) {
+        fail_msg("%s: wanted %s", message, code);
+    }
+    lab_free(l);
+}
+
+/* Step 63: seven faults of the webhook, each told by the ReplicaSet's own event. */
+static void each_fault_of_the_webhook_has_its_cause(void **state)
+{
+    (void)state;
+    static const char *const wanted[][2] = {
+        {"refused-", "webhook_unreachable"},        {"slow-", "webhook_unreachable"},
+        {"x509-", "webhook_certificate_untrusted"}, {"nosvc-", "webhook_service_missing"},
+        {"noep", "webhook_no_endpoints"},
+    };
+    size_t i = 0;
+    int heard = 0;
+    const json_t *e = NULL;
+    json_array_foreach(json_object_get(file_of("63")->doc, "events"), i, e)
+    {
+        const char *name =
+            json_string_value(json_object_get(json_object_get(e, "involvedObject"), "name"));
+        const char *message = json_string_value(json_object_get(e, "message"));
+        for (size_t k = 0; k < sizeof wanted / sizeof wanted[0]; k++) {
+            if (starts(name, wanted[k][0]) && starts(message, "Error creating: ")) {
+                expect_refusal(message + strlen("Error creating: "), wanted[k][1], false);
+                heard++;
+            }
+        }
+    }
+    assert_true(heard >= 4);
+}
+
+/* Step 31: the condition of the ReplicaSet as recorded. */
+static void a_name_of_70_characters_has_its_cause(void **state)
+{
+    (void)state;
+    size_t i = 0;
+    int heard = 0;
+    const json_t *o = NULL;
+    json_array_foreach(json_object_get(file_of("31")->doc, "objects"), i, o)
+    {
+        size_t k = 0;
+        const json_t *c = NULL;
+        json_array_foreach(json_object_get(json_object_get(o, "status"), "conditions"), k, c)
+        {
+            if (strcmp(json_string_value(json_object_get(c, "type")), "ReplicaFailure") == 0) {
+                expect_refusal(json_string_value(json_object_get(c, "message")),
+                               "binding_name_too_long", true);
+                heard++;
+            }
+        }
+    }
+    assert_true(heard > 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_recorded_step_has_its_cause)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_recorded_step_has_its_cause),
+        cmocka_unit_test(each_fault_of_the_webhook_has_its_cause),
+        cmocka_unit_test(a_name_of_70_characters_has_its_cause),
+    };
     return cmocka_run_group_tests(tests, load_files, free_files);
 }
