@@ -56,9 +56,11 @@ static void mark_item(struct scopes *s, const struct feed_item *item, int64_t re
     case FEED_ALERT:
         mark(s, SCOPE_ALERTS, 0, revision);
         break;
+    case FEED_NAMESPACE:
+        mark(s, SCOPE_SUMMARY, 0, revision); /* the list of namespaces rests on it too */
+        break;
     case FEED_ROLLOUT:
     case FEED_POD:
-    case FEED_NAMESPACE:
         break;
     }
 }

@@ -54,6 +54,11 @@ static void given_the_views_when_asked_then_envelope_and_content(void **state)
         assert_true(json_is_null(at(v, "next")));
         json_decref(v);
     }
+    v = get(b, "/api/v1/audit", "namespace=shop", 200, NULL);
+    assert_string_equal(text_at(v, "items.0.namespace"), "shop");
+    assert_int_equal(int_at(v, "items.0.bindings"), 1);
+    json_decref(v);
+    json_decref(get(b, "/api/v1/audit", "state=stuck", 400, NULL));
     json_decref(get(b, "/api/v1/targetgroups/5", "", 200, NULL));
     json_decref(get(b, "/api/v1/deliveries/1", "", 200, NULL));
     json_decref(get(b, "/api/v1/namespaces/shop", "", 200, NULL));
@@ -178,6 +183,14 @@ static void given_an_unannounced_change_when_asked_within_life_then_cached_body(
     cache_metrics(b->shared.cache, &m);
     assert_int_equal(m.hits, 1);
     assert_int_equal(m.stale, 1);
+    json_decref(get(b, "/api/v1/namespaces", "", 200, NULL));
+    sql(&b->f, "UPDATE namespace SET injection = 'wrong_value' WHERE id = 1");
+    struct feed_item news = {
+        .what = FEED_NAMESPACE, .ns_id = 1, .namespace = "shop", .kind = "", .name = "shop"};
+    publish(b, &news, 1, false);
+    v = get(b, "/api/v1/namespaces", "", 200, NULL);
+    assert_string_equal(text_at(v, "items.2.injection"), "wrong_value");
+    json_decref(v);
     /* a commit that does not name all it changed touches everything */
     sql(&b->f, "UPDATE workload SET uid = 'again' WHERE id = 1");
     struct commit c = {.revision = ++b->revision, .overflow = true};
