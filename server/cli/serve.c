@@ -143,10 +143,25 @@ static bool new_kube(struct serve *s, struct err *err)
     return kube_source_new(&opt, s->queue, &s->kube, err);
 }
 
+/* The sources' list shows what was chosen, not a gap. */
+static void say_aws_is_off(struct serve *s)
+{
+    struct change *c = change_new(CHANGE_SOURCE, 512);
+    c->received_at = clock_unix_ms();
+    c->source = (struct change_source){.source = "aws",
+                                       .state = SOURCE_OFF,
+                                       .message = "switched off by aws.mode",
+                                       .at = c->received_at};
+    if (queue_push(s->queue, c, change_weight(c), 0) != QUEUE_OK) {
+        change_free(c); /* not at the start: the queue is empty then */
+    }
+}
+
 static bool new_elb(struct serve *s, struct err *err)
 {
     const struct config *c = s->config;
     if (strcmp(c->aws_mode, "off") == 0) {
+        say_aws_is_off(s);
         return true;
     }
     struct elb_options opt = {.required = strcmp(c->aws_mode, "on") == 0,

@@ -218,6 +218,21 @@ static bool is_observed(const struct kube_workload *w)
     return !number_of(w->observed_generation, &seen) || seen >= w->meta.generation;
 }
 
+/* Streams of two kinds keep no order between them: the Deployment may speak of a revision whose
+ * ReplicaSet has not come yet. Until it does, nothing is known of the new revision. Where no
+ * ReplicaSet can be seen at all, the pods have to do. */
+static bool replicaset_awaited(const struct judge *j)
+{
+    const struct facts *f = j->f;
+    int64_t wanted = 0;
+    if (!is_kind(j, "Deployment") || f->workload == NULL) {
+        return false;
+    }
+    const char *text = kvs_get(&f->workload->meta.annotations, "deployment.kubernetes.io/revision");
+    const struct facts_revision *newest = newest_revision(f);
+    return text != NULL && number_of(text, &wanted) && newest != NULL && newest->number < wanted;
+}
+
 static const char *revision_text(const struct judge *j, const struct goal *g)
 {
     if (j->f->workload != NULL) {
@@ -409,7 +424,7 @@ void judge_revision(struct judge *j)
     v->revision_hash = g.hash != NULL ? g.hash : "";
     v->revision = revision_text(j, &g);
     v->generation = w != NULL ? w->meta.generation : 0;
-    v->observed = w == NULL || is_observed(w);
+    v->observed = w == NULL || (is_observed(w) && !replicaset_awaited(j));
     v->desired = desired_pods(j, live);
     j->wanted = wanted_pods(j, &g, wanted_old);
     j->missing = j->wanted > v->updated ? j->wanted - v->updated : 0;

@@ -100,6 +100,21 @@ static void nothing_is_known_of_a_revision_not_yet_observed(void **state)
     lab_free(l);
 }
 
+static void a_revision_whose_replicaset_has_not_come_is_not_observed(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    struct kube_workload *w = lab_deployment(l, "web", 1);
+    pods(l, "web", "hash1", 0, 1);
+    lab_kv(l, &w->meta.annotations, "deployment.kubernetes.io/revision", "2");
+    const struct rollout_verdict *v = lab_judge(l);
+    assert_false(v->observed);
+    assert_int_equal(v->state, ROLLOUT_PROGRESSING); /* not serving for the blink in between */
+    lab_new_revision(l, "hash2", 2);
+    assert_true(lab_judge(l)->observed);
+    lab_free(l);
+}
+
 static void argo_reads_its_own_fields(void **state)
 {
     (void)state;
@@ -345,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_deployment_without_a_usable_annotation_takes_the_newest),
         cmocka_unit_test(a_replicaset_of_another_owner_does_not_count),
         cmocka_unit_test(nothing_is_known_of_a_revision_not_yet_observed),
+        cmocka_unit_test(a_revision_whose_replicaset_has_not_come_is_not_observed),
         cmocka_unit_test(argo_reads_its_own_fields),
         cmocka_unit_test(argo_pauses_and_aborts),
         cmocka_unit_test(a_statefulset_is_complete_at_its_partition),
