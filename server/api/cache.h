@@ -16,9 +16,9 @@
 
 struct cache;
 
-/* A body's life: what the feed announces whole lives long; pods and history, where details can move
- * without news, a few seconds. */
-enum { STAMP_SLOTS = 3, CACHE_LIFE_MS = 60000, CACHE_LIFE_SHORT_MS = 5000 };
+/* A body's life: lists, whose every column the feed announces, live long; one rollout, its
+ * findings, pods and history, where texts can move without news, a few seconds. */
+enum { STAMP_SLOTS = 3, CACHE_LIFE_MS = 20000, CACHE_LIFE_SHORT_MS = 5000 };
 
 /* What a body rests on. */
 struct stamp {

@@ -35,6 +35,7 @@ static bool rollout(struct worker *w, struct exchange *x, struct json_out *j, st
         return false;
     }
     stamp_add(stamp, SCOPE_ROLLOUT, id);
+    stamp->brief = true;
     if (revision != NULL && strcmp(revision, info.revision) != 0 &&
         strcmp(revision, info.revision_hash) != 0) {
         return reader_past_rollout(w->reader, id, revision, j, err);
@@ -139,6 +140,7 @@ static bool explain(struct worker *w, struct exchange *x, struct json_out *j, st
         return false;
     }
     stamp_add(stamp, SCOPE_ROLLOUT, id);
+    stamp->brief = true;
     json_kstr(j, "cluster", info.cluster);
     json_kstr(j, "namespace", info.namespace);
     json_kstr(j, "kind", info.kind);
