@@ -322,6 +322,16 @@ static void poll_is_older(struct lab *l)
     l->bindings[0].group->observed_at = l->f.now - 3000;
     shop_gates(l, "True", "", "");
 }
+static void opened_after_our_poll(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Target.Timeout", "unhealthy");
+    shop_after(l, 20);
+    l->bindings[0].group->observed_at = l->f.now - 15000;
+    for (int i = 0; i < 2; i++) {
+        lab_gate_set(l, l->pods[i], GATE, "True", "");
+    }
+}
 static void taken_out(struct lab *l)
 {
     shop_serves(l);
@@ -455,6 +465,9 @@ static const struct scene_case exposed[] = {
      .primary = false,
      .severity = SEVERITY_ERROR},
     {.name = "our poll is older", .scene = poll_is_older, .never = "target_unhealthy_after_open"},
+    {.name = "opened after our poll",
+     .scene = opened_after_our_poll,
+     .never = "target_unhealthy_after_open"},
     {.name = "taken out",
      .scene = taken_out,
      .code = "target_deregistered_while_serving",

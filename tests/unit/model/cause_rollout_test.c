@@ -64,6 +64,12 @@ static void budget_of_others(struct lab *l)
     budget_used_up(l);
     lab_kv(l, &l->pdbs[0].selector.labels, "app", "other");
 }
+static void budget_beyond_gates(struct lab *l)
+{
+    budget_used_up(l);
+    l->pdbs[0].desired_healthy = 5;
+    l->pdbs[0].current_healthy = 1;
+}
 static void budget_allows(struct lab *l)
 {
     budget_used_up(l);
@@ -172,6 +178,9 @@ static const struct scene_case around[] = {
      .primary = false,
      .severity = SEVERITY_WARNING},
     {.name = "budget of others", .scene = budget_of_others, .never = "budget_blocks_eviction"},
+    {.name = "budget that open gates would not help",
+     .scene = budget_beyond_gates,
+     .never = "budget_blocks_eviction"},
     {.name = "budget allows", .scene = budget_allows, .never = "budget_blocks_eviction"},
     {.name = "autoscaler",
      .scene = autoscaler,
