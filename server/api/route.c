@@ -31,6 +31,7 @@ static const struct route routes[] = {
     {METHOD_GET, ACCESS_TOKEN, V1 "/bindings", get_bindings, "cluster namespace q " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/targetgroups", get_groups, "cluster q " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/targetgroups/{}", get_group, "cluster"},
+    {METHOD_GET, ACCESS_TOKEN, V1 "/audit", get_audit, "cluster namespace q " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/alerts", get_alerts, "cluster state namespace " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/deliveries", get_deliveries, "state alert " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/deliveries/{}", get_delivery, ""},

@@ -216,6 +216,17 @@ bool reader_groups(struct reader *r, const struct object_filter *f, struct page 
 bool reader_group(struct reader *r, int64_t cluster, int64_t id, struct json_out *j,
                   struct err *err) MUST_CHECK;
 
+/* ---- the audit ---- */
+
+/* Namespaces with something to look at (all of them with f->namespace): what should be gated and is
+ * not, gates that no binding opens, shared target groups, shutdown against deregistration. Key: s =
+ * name. f->q as for namespaces. */
+bool reader_audit(struct reader *r, const struct object_filter *f, struct page *page,
+                  struct json_out *j, struct err *err) MUST_CHECK;
+/* Members of an open object: webhooks, injector_down, cluster_findings. */
+bool reader_audit_cluster(struct reader *r, int64_t cluster, struct json_out *j,
+                          struct err *err) MUST_CHECK;
+
 /* ---- alerts ---- */
 
 struct alert_filter {
