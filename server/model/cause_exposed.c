@@ -407,6 +407,9 @@ void cause_fail_open(struct judge *j, const struct view *v)
     uint32_t unhealthy_targets = 0;
     bool served = v->open > 0;
     int64_t since = 0;
+    if (g->observed_at < v->acted_at) {
+        return; /* a gate has moved since our poll */
+    }
     for (uint32_t i = 0; g->known && i < g->targets.n; i++) {
         const struct facts_target *t = LIST_AT(struct facts_target, g->targets, i);
         if (strstr(t->t.state, "draining") != NULL) {
