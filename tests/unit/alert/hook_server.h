@@ -155,12 +155,21 @@ static __attribute__((unused)) void hook_set(struct hook *h, const char *answer,
     (void)pthread_mutex_unlock(&h->lock);
 }
 
-static __attribute__((unused)) size_t hook_count(struct hook *h)
+static size_t hook_count(struct hook *h)
 {
     (void)pthread_mutex_lock(&h->lock);
     size_t n = h->n;
     (void)pthread_mutex_unlock(&h->lock);
     return n;
+}
+
+/* A copy of the i-th request; its body stays the server's. */
+static __attribute__((unused)) struct hook_request hook_at(struct hook *h, size_t i)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    struct hook_request r = h->requests[i];
+    (void)pthread_mutex_unlock(&h->lock);
+    return r;
 }
 
 static void hook_stop(struct hook *h)

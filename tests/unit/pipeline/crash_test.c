@@ -217,11 +217,13 @@ static void remember_received(sqlite3 *memory, struct hook *h)
     assert_int_equal(
         sqlite3_prepare_v2(memory, "INSERT INTO received VALUES (?, ?, ?)", -1, &st, NULL),
         SQLITE_OK);
-    for (size_t i = 0; i < h->n; i++) {
-        (void)hook_value(&h->requests[i], "webhook-id", id, sizeof id);
+    size_t n = hook_count(h);
+    for (size_t i = 0; i < n; i++) {
+        const struct hook_request r = hook_at(h, i);
+        (void)hook_value(&r, "webhook-id", id, sizeof id);
         (void)sqlite3_bind_int64(st, 1, (int64_t)i);
         (void)sqlite3_bind_text(st, 2, id, -1, SQLITE_TRANSIENT);
-        (void)sqlite3_bind_text(st, 3, h->requests[i].body, -1, SQLITE_TRANSIENT);
+        (void)sqlite3_bind_text(st, 3, r.body, -1, SQLITE_TRANSIENT);
         assert_int_equal(sqlite3_step(st), SQLITE_DONE);
         (void)sqlite3_reset(st);
     }
@@ -289,7 +291,8 @@ static void given_kills_at_random_points_then_each_committed_alert_arrives(void 
     assert_int_equal(number(path, "SELECT count(*) FROM alert WHERE ended_at = 0"), 0);
     remember_received(memory, h);
     int64_t committed = count(memory, "SELECT count(*) FROM committed");
-    print_message("%d kills, %lld deliveries, %zu requests\n", KILLS, (long long)committed, h->n);
+    print_message("%d kills, %lld deliveries, %zu requests\n", KILLS, (long long)committed,
+                  hook_count(h));
     assert_true(committed > KILLS / 3); /* the kills met a busy program */
     assert_int_equal(count(memory, "SELECT count(DISTINCT id) FROM committed"), committed);
     assert_int_equal(count(memory, "SELECT count(*) FROM committed c WHERE NOT EXISTS (SELECT 1"
