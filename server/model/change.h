@@ -88,6 +88,7 @@ struct change {
     uint32_t n_objects;
     const char *resource_version;
     bool in_list; /* OBJECTS: part of the list between LIST_BEGIN and LIST_END */
+    bool partial; /* OBJECTS: of one of several streams: its version is no place to resume from */
     bool verify;  /* LIST_BEGIN: a periodic verification: count what it repairs */
 
     struct change_source source; /* SOURCE */

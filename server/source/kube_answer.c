@@ -103,6 +103,12 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     bool future = stream_too_large(&st) && s->mode == STREAM_WATCH;
     bool no_watch_list = call->status == 400 || call->status == 406 || call->status == 422;
     int64_t wait = call->retry_after_ms;
+    bool settled = call->status >= 400 && call->status < 500 && call->status != 429;
+    if (kube_watch_lists_exactly(w) && w->continue_token == NULL && settled) {
+        w->no_exact = true; /* this one is left out; the next goes by the newest state */
+        watch_give_up(w, s, wait);
+        return;
+    }
     if (call->status == 410) {
         on_expired(w, s, &st);
         return;

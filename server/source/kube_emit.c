@@ -77,6 +77,7 @@ void *emit_record(struct kube_emit *e, struct arena **ret_arena)
         (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
         c->received_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
         c->in_list = e->in_list;
+        c->partial = e->partial;
         e->batch = c;
     }
     *ret_arena = e->batch->arena;
@@ -116,7 +117,7 @@ void emit_list_begin(struct kube_emit *e, bool verify)
 void emit_list_end(struct kube_emit *e, const char *rv)
 {
     struct change *c = change_new(CHANGE_LIST_END, 512);
-    c->resource_version = arena_strdup(c->arena, rv);
+    c->resource_version = arena_strdup(c->arena, e->partial ? "" : rv);
     push_control(e, c);
     e->in_list = false;
 }
@@ -131,10 +132,13 @@ void emit_list_abort(struct kube_emit *e)
 
 void emit_bookmark(struct kube_emit *e, const char *rv)
 {
+    e->ok_at = clock_unix_ms();
+    if (e->partial) {
+        return;
+    }
     struct change *c = change_new(CHANGE_BOOKMARK, 256);
     c->resource_version = arena_strdup(c->arena, rv);
     push_control(e, c);
-    e->ok_at = clock_unix_ms();
 }
 
 void emit_gone(struct kube_emit *e)

@@ -19,6 +19,7 @@ struct kube_emit {
     struct change *batch;       /* being filled; NULL = empty */
     bool blocked;               /* the queue was full at the last try */
     bool in_list;               /* LIST_BEGIN was sent and is not closed */
+    bool partial;               /* several streams, or not the whole cluster: nothing to resume */
     enum source_state reported; /* last CHANGE_SOURCE */
     char reported_message[256];
     int64_t ok_at;        /* Unix ms of the last good sign */
@@ -41,7 +42,7 @@ bool emit_flush(struct kube_emit *e);
 void emit_flush_wait(struct kube_emit *e);
 
 void emit_list_begin(struct kube_emit *e, bool verify);  /* no-op inside a list */
-void emit_list_end(struct kube_emit *e, const char *rv); /* rv: where watches go on */
+void emit_list_end(struct kube_emit *e, const char *rv); /* rv: where a watch goes on */
 void emit_list_abort(struct kube_emit *e);               /* no-op outside a list */
 void emit_bookmark(struct kube_emit *e, const char *rv); /* after the rows it vouches for */
 void emit_gone(struct kube_emit *e);

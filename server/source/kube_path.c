@@ -11,6 +11,11 @@ bool kube_kind_namespaced(enum kind kind)
     return kind != KIND_NAMESPACE && kind != KIND_NODE && kind != KIND_WEBHOOK_CONFIG;
 }
 
+bool kube_watch_lists_exactly(const struct kube_watch *w)
+{
+    return w->verifying && !w->no_exact && w->n_streams == 1 && w->streams[0].rv[0] != '\0';
+}
+
 static void add_escaped(struct buf *path, const char *key, const char *value)
 {
     char *escaped = curl_easy_escape(NULL, value, 0);
@@ -53,6 +58,9 @@ void kube_watch_path(const struct kube_watch *w, const struct watch_stream *s, i
         (void)buf_addf(path, "?limit=%" PRId64, w->options->page_size);
         if (w->continue_token != NULL) {
             add_escaped(path, "continue", w->continue_token);
+        } else if (kube_watch_lists_exactly(w)) {
+            add_escaped(path, "resourceVersion", s->rv);
+            (void)buf_addz(path, "&resourceVersionMatch=Exact");
         }
         break;
     case STREAM_INITIAL:

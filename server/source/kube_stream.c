@@ -181,7 +181,7 @@ static bool on_bookmark(struct watch_stream *s, const struct event *e, struct er
     }
     if (b.rv[0] != '\0') {
         set_rv(s, b.rv);
-        kube_watch_bookmark(s->watch);
+        emit_bookmark(s->emit, b.rv);
     }
     return true;
 }

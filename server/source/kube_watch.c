@@ -11,7 +11,8 @@
  *     and deletes nothing
  *   - a 404 is a question to discovery, never a deletion by itself: a proxy can say it, too
  *   - versions of initial events are not kept before the bookmark that ends them
- *   - a periodic verification is a list in pages in place of the watch, which goes on from there
+ *   - a periodic verification is a list in pages, of the version where the watch stands and in its
+ *     place; the watch goes on from there
  * A source is reported as failing when trying again has failed, not at the first cut.
  */
 #include "source/kube_watch_in.h"
@@ -65,6 +66,7 @@ void kube_watch_init(struct kube_watch *w, enum kind kind, const struct kube_opt
                              .no_watch_list = !opt->watch_list || named > 1,
                              .n_streams = named > 0 ? named : 1};
     emit_init(&w->emit, kind, out);
+    w->emit.partial = named > 0;
     w->streams = xcalloc(w->n_streams, sizeof *w->streams);
     for (uint32_t i = 0; i < w->n_streams; i++) {
         stream_init(&w->streams[i], &w->emit, counters);
@@ -149,31 +151,6 @@ void kube_watch_initial_ended(struct kube_watch *w)
     struct watch_stream *s = &w->streams[0];
     watch_list_ended(w, s->rv);
     s->mode = STREAM_WATCH;
-}
-
-/* Is version a older than b? Versions that are no numbers (old or aggregated servers) compare as
- * unknown. KEP-5504 */
-static bool older(const char *a, const char *b, bool *ret_known)
-{
-    size_t n = strspn(a, "0123456789");
-    size_t m = strspn(b, "0123456789");
-    *ret_known = n > 0 && m > 0 && a[n] == '\0' && b[m] == '\0';
-    return n != m ? n < m : strcmp(a, b) < 0;
-}
-
-/* With several watches the rows are whole only up to the one that is furthest behind. */
-void kube_watch_bookmark(struct kube_watch *w)
-{
-    const char *lowest = w->streams[0].rv;
-    bool known = true;
-    for (uint32_t i = 1; i < w->n_streams && known; i++) {
-        if (older(w->streams[i].rv, lowest, &known)) {
-            lowest = w->streams[i].rv;
-        }
-    }
-    if (known) {
-        emit_bookmark(&w->emit, lowest);
-    }
 }
 
 /* ---- waiting ---- */

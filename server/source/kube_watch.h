@@ -4,7 +4,8 @@
  *
  * One machine follows the whole cluster, or each of a few namespaces: their lists are taken one
  * after the other as one list, then each namespace has a watch of its own. Kinds without a
- * namespace are always followed cluster-wide.
+ * namespace are always followed cluster-wide. Named namespaces are never resumed from the store:
+ * their streams stand at different versions, and another start may name others.
  */
 #ifndef GATEHOUSE_SOURCE_KUBE_WATCH_H
 #define GATEHOUSE_SOURCE_KUBE_WATCH_H
@@ -67,6 +68,7 @@ struct kube_watch {
     bool pages_next;    /* the next list goes by pages: a WatchList broke off */
     bool synced;        /* had its first full list, or stood in the store, or is not there */
     bool verifying;     /* the list under way is a periodic verification */
+    bool no_exact;      /* the server would not list at the watch's version */
     bool missing;       /* a 404: discovery shall say whether the kind is gone */
     unsigned page_tries;   /* of the page under way */
     int64_t verify_due_ms; /* monotonic; 0 = never */
@@ -94,12 +96,14 @@ bool kube_watch_syncing(const struct kube_watch *w);
 /* Unix ms of the last sign that its watches work. */
 int64_t kube_watch_seen_at(const struct kube_watch *w);
 
-/* From the streams. */
+/* From the stream of a WatchList. */
 void kube_watch_initial_ended(struct kube_watch *w);
-void kube_watch_bookmark(struct kube_watch *w);
 
 /* Is the kind of a namespace, so that it can be listed in one? */
 bool kube_kind_namespaced(enum kind kind);
+/* A verification asks for the state at the very version where the watch stands: what differs then
+ * is a fault and no mere change, and the watch goes on from there without a gap. */
+bool kube_watch_lists_exactly(const struct kube_watch *w);
 /* The request's path with query. Pure. */
 void kube_watch_path(const struct kube_watch *w, const struct watch_stream *s, int64_t seconds,
                      struct buf *path);

@@ -119,7 +119,7 @@ static bool apply_objects(struct store *s, const struct change *c, struct err *e
             return false;
         }
     }
-    if (!c->in_list && c->n_objects > 0) {
+    if (!c->in_list && !c->partial && c->n_objects > 0) {
         const struct meta *last = c->objects[c->n_objects - 1].record;
         remember_rv(s, c->kind, last->resource_version);
     }
