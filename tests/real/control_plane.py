@@ -32,6 +32,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ADMIN_TOKEN = "admin-token"
 GATEWAY_TOKEN = "gateway-token"
+NARROW_TOKEN = "narrow-token"
 CONTROLLERS = ("deployment-controller", "replicaset-controller", "statefulset-controller", "daemonset-controller",
                "endpointslice-controller", "namespace-controller", "serviceaccount-controller", "disruption-controller",
                "horizontal-pod-autoscaler-controller", "garbage-collector-controller", "job-controller")
@@ -110,6 +111,7 @@ class ControlPlane:
         self.url = f"https://127.0.0.1:{self.port}"
         self.admin = folder / "admin.conf"
         self.gateway = folder / "gatehouse.conf"
+        self.narrow = folder / "narrow.conf"  # a user without any right until a test gives it some
         folder.mkdir(parents=True, exist_ok=True)
         self._certificates()
         self._configs()
@@ -146,9 +148,11 @@ class ControlPlane:
 
     def _configs(self) -> None:
         (self.folder / "tokens.csv").write_text(
-            f'{ADMIN_TOKEN},admin,1,"system:masters"\n{GATEWAY_TOKEN},gatehouse,2,"gateways"\n')
+            f'{ADMIN_TOKEN},admin,1,"system:masters"\n{GATEWAY_TOKEN},gatehouse,2,"gateways"\n'
+            f'{NARROW_TOKEN},narrow,3,"narrow"\n')
         self._kubeconfig(self.admin, "admin", ADMIN_TOKEN)
         self._kubeconfig(self.gateway, "gatehouse", GATEWAY_TOKEN)
+        self._kubeconfig(self.narrow, "narrow", NARROW_TOKEN)
         stages = (self.bin / "node-stages.yaml").read_text()
         (self.folder / "kwok.yaml").write_text(
             stages + "\n---\n" + (HERE / "kwok" / "gated-pods-stages.yaml").read_text())

@@ -120,6 +120,43 @@ def _stuck_and_back(stage: Stage, gate: Gatehouse, gates: GateController, old_ha
     stage.say("   gates open: serving again")
 
 
+# ---- rights ----
+
+
+def rights(stage: Stage) -> None:
+    """Missing rights: the kinds concerned are shown as denied, a rollout is judged from the others."""
+    plane = stage.plane
+    read = ["get", "list", "watch"]
+    plane.apply(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "narrow"},
+         "rules": [{"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": read},
+                   {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]},  # may not watch
+                   {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": read}]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "narrow"},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "narrow"},
+         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "narrow"}]})
+    gates = GateController(plane, delay=1.0)
+    gate = stage.gatehouse(kubernetes={"kubeconfig": str(plane.narrow)})
+    gates.start()
+    try:
+        plane.apply(objects.namespace("narrow"), *objects.gated("narrow", "web", replicas=2))
+        done = gate.wait_state("narrow", "web", "serving", seconds=40)
+        assert done["gates"]["open"] == 2, done["gates"]
+        fine = {"kubernetes", "kubernetes/pods", "kubernetes/namespaces", "kubernetes/deployments.apps",
+                "kubernetes/replicasets.apps", "kubernetes/rollouts.argoproj.io"}
+        wait_until("what may not be read is denied, the rest is not", lambda: _denied(gate) == {
+            s["name"] for s in sources(gate) if s["name"].startswith("kubernetes")} - fine, 60)
+        stage.say(f"   serving, with {len(_denied(gate))} kinds denied and 4 followed")
+    finally:
+        gates.stop()
+        _end(gate)
+        plane.api("DELETE", "/api/v1/namespaces/narrow")
+
+
+def _denied(gate: Gatehouse) -> set[str]:
+    return {s["name"] for s in sources(gate) if s["state"] == "denied"}
+
+
 # ---- the differential test ----
 
 
@@ -306,4 +343,5 @@ def _verified(stage: Stage) -> None:
     stage.say(f"   {verified} kinds were verified under churn, no row had to be repaired")
 
 
-SCENARIOS: dict[str, Callable[[Stage], None]] = {"rollouts": rollouts, "differential": differential, "forms": forms}
+SCENARIOS: dict[str, Callable[[Stage], None]] = {"rollouts": rollouts, "rights": rights,
+                                                "differential": differential, "forms": forms}
