@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { WAIT_MAX_MS = 1000, BLOCKED_MS = 5000, BODY_LIMIT = 64 << 10 };
+enum { IDLE_YIELDS_MS = 10000, WAIT_MAX_MS = 1000, BLOCKED_MS = 5000, BODY_LIMIT = 64 << 10 };
 
 #define X(suffix, action) action,
 static const char *const actions[] = {ELB_CALLS(X)};
@@ -284,7 +284,14 @@ static int64_t due_in(int64_t due, int64_t mono, int64_t wait)
     return left < wait ? (left < 0 ? 0 : left) : wait;
 }
 
-/* The most overdue health poll; hot ones go before idle ones. NULL = none is due. */
+/* A hot group goes before an idle one that has waited as long, and up to ten seconds longer: under
+ * a scarce rate hot groups are due all the time, and the idle ones must get their turn too. */
+static int64_t turn_of(const struct elb_group_state *g)
+{
+    return g->hot ? g->health_due : g->health_due + IDLE_YIELDS_MS;
+}
+
+/* The health poll whose turn it is. NULL = none is due. */
 static struct elb_group_state *next_health(struct elb_poll *p, int64_t mono, int64_t *wait)
 {
     struct elb_group_state *best = NULL;
@@ -296,9 +303,7 @@ static struct elb_group_state *next_health(struct elb_poll *p, int64_t mono, int
             *wait = due_in(g->health_due, mono, *wait);
             continue;
         }
-        bool better = best == NULL || (g->hot && !best->hot) ||
-                      (g->hot == best->hot && g->health_due < best->health_due);
-        best = better ? g : best;
+        best = best == NULL || turn_of(g) < turn_of(best) ? g : best;
     }
     return best;
 }
