@@ -104,13 +104,15 @@ static int64_t grace_of(const struct pod_sheet *p, const struct pod_gate *g)
     return GONE_GRACE;
 }
 
-static void binding_gone(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
+static void binding_gone(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
+                         bool likely)
 {
     bool by_hand = in_template(j, g->type);
     const char *other = other_binding(p);
     struct claim c = {.code = by_hand ? "gate_in_pod_template" : "gate_binding_gone",
                       .object = by_hand ? j->sight->workload
                                         : object_of(j, "TargetGroupBinding", g->binding_name),
+                      .likely = likely,
                       .a = g->binding_name,
                       .b = other};
     int64_t grace = by_hand ? LATE_BINDING : grace_of(p, g);
@@ -226,6 +228,16 @@ static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_g
 
 /* ---- all together ---- */
 
+/* The cluster went over to the other controller: there are no bindings of this family any more. */
+static bool moved_away(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+{
+    const struct facts_cluster *c = j->f->cluster;
+    bool is_auto = g->family == FAMILY_EKS_AUTO;
+    bool served = is_auto ? c->has_auto : c->has_lbc;
+    bool other = is_auto ? c->has_lbc : c->has_auto;
+    return !served && other && p->pace != PACE_ON_TIME && !kind_denied(j, "targetgroupbindings");
+}
+
 static void look_at_gate(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
 {
     bool open = g->status == GATE_OPEN;
@@ -236,8 +248,9 @@ static void look_at_gate(struct judge *j, struct pod_sheet *p, const struct pod_
         return;
     }
     if (g->pb == NULL) {
-        if (!open && bindings_seen(j, g->family)) {
-            binding_gone(j, p, g);
+        bool seen = bindings_seen(j, g->family);
+        if (!open && (seen || moved_away(j, p, g))) {
+            binding_gone(j, p, g, !seen);
         }
         return;
     }

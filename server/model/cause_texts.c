@@ -167,13 +167,13 @@ static const struct cause_text texts[] = {
      {DESCRIBE_POD}},
     {"controller_not_acting",
      "The load balancer controller does not act on {pods} of {workload} {since}: containers are "
-     "ready, the address is published, and no condition of binding {binding} is there.{ a}",
+     "ready, the address is published, and no condition of binding {binding} is there{(a)}.",
      "Read the controller's log for this binding (before v3.1.0 a refused registration shows only "
      "there); restarting it clears a long back-off.",
      {CONTROLLER_LOGS, RESTART_CONTROLLER, DESCRIBE_BINDING}},
     {"controller_lagging",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
-     "opened the gate of binding {binding}.{ a}",
+     "opened the gate of binding {binding}{(a)}.",
      "See whether the controller is throttled or short of workers; restarting it helps at once.",
      {CONTROLLER_LOGS, HEALTH, RESTART_CONTROLLER}},
     {"controller_checkpoint_stale",

@@ -51,6 +51,16 @@ static void elb_wins(struct lab *l)
         (void)lab_target(l, &l->bindings[0], l->pods[i], 8080, "unhealthy", "Target.Timeout");
     }
 }
+static void our_poll_is_old(struct lab *l)
+{
+    state(l, "initial", "Elb.InitialHealthChecking");
+    int64_t polled = l->f.now;
+    shop_after(l, 40);
+    l->bindings[0].group->observed_at = polled;
+    for (int i = 0; i < 2; i++) {
+        lab_gate_set(l, l->pods[i], GATE, "False", "Target.Timeout");
+    }
+}
 static void stale_reason_on_true(struct lab *l)
 {
     shop_ready(l);
@@ -207,6 +217,12 @@ static const struct scene_case health[] = {
      .primary = true,
      .severity = SEVERITY_WARNING,
      .never = "health_check_code_mismatch"},
+    {.name = "our poll is old",
+     .scene = our_poll_is_old,
+     .code = "health_check_timeout",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "initial_health_checks"},
     {.name = "a stale reason on True",
      .scene = stale_reason_on_true,
      .never = "registration_in_progress"},

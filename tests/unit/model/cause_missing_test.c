@@ -338,6 +338,14 @@ static void gone_but_unreadable(struct lab *l)
     gone(l);
     l->cluster.denied_kinds = "targetgroupbindings.elbv2.k8s.aws";
 }
+static void moved_to_auto_mode(struct lab *l)
+{
+    gate(l, LBC "old", true);
+    l->cluster.has_lbc = false;
+    l->cluster.has_auto = true;
+    shop_after(l, 400);
+    shop_after(l, 20);
+}
 static void made_by_an_operator(struct lab *l)
 {
     gate(l, LBC "web-1-8080", true);
@@ -431,6 +439,13 @@ static const struct scene_case closed[] = {
      .severity = SEVERITY_INFO,
      .likely = true},
     {.name = "bindings cannot be read", .scene = gone_but_unreadable, .never = "gate_binding_gone"},
+    {.name = "the cluster went over to Auto Mode",
+     .scene = moved_to_auto_mode,
+     .code = "gate_binding_gone",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .likely = true},
     {.name = "binding comes after the pod",
      .scene = made_by_an_operator,
      .never = "gate_binding_gone"},

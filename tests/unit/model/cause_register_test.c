@@ -166,6 +166,14 @@ static void network_over(struct lab *l)
     shop_after(l, 1200);
     shop_gates(l, "True", "", "healthy");
 }
+static void network_mended(struct lab *l)
+{
+    network(l);
+    shop_after(l, 60);
+    lab_kv(l, &binding(l)->meta.annotations, "elbv2.k8s.aws/checkpoint", "abc");
+    lab_kv(l, &binding(l)->meta.annotations, "elbv2.k8s.aws/checkpoint-timestamp",
+           arena_printf(l->a, "%lld", (long long)(l->f.now / 1000)));
+}
 static void ambiguous(struct lab *l)
 {
     shop_ready(l);
@@ -293,6 +301,9 @@ static const struct scene_case registering[] = {
     {.name = "security group rules, over",
      .scene = network_over,
      .never = "network_reconcile_failed"},
+    {.name = "security group rules, mended",
+     .scene = network_mended,
+     .never = "network_reconcile_failed"},
     {.name = "two security groups",
      .scene = ambiguous,
      .code = "security_group_ambiguous",
@@ -318,6 +329,12 @@ static void not_acting(struct lab *l)
     shop_ready(l);
     lab_group_known(l, &l->bindings[0]);
     shop_after(l, 50);
+}
+static void not_acting_node_not_ready(struct lab *l)
+{
+    struct facts_node *n = LAB_LIST(l, l->cluster.nodes, l->nodes, LAB_MANY);
+    *n = (struct facts_node){"node-1", "False", "eu-west-1a"};
+    not_acting(l);
 }
 static void not_acting_for_long(struct lab *l)
 {
@@ -467,6 +484,12 @@ static const struct scene_case acting[] = {
      .primary = true,
      .severity = SEVERITY_WARNING,
      .text = "kubectl -n kube-system logs deployment/aws-load-balancer-controller"},
+    {.name = "not acting, node not ready",
+     .scene = not_acting_node_not_ready,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .text = "its node is not ready"},
     {.name = "not acting for long",
      .scene = not_acting_for_long,
      .code = "controller_not_acting",

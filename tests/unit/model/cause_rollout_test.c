@@ -120,6 +120,12 @@ static void silent(struct lab *l)
     lab_clock(l, 600);
     l->cluster.kube_ok_at = l->f.now - 590000;
 }
+static void silent_at_rest(struct lab *l)
+{
+    shop_serves(l);
+    l->cluster.kube_stale = true;
+    l->cluster.kube_state = "unreachable";
+}
 static void stale(struct lab *l)
 {
     silent(l);
@@ -212,6 +218,9 @@ static const struct scene_case around[] = {
      .primary = true,
      .severity = SEVERITY_WARNING,
      .never = "controller_not_acting"},
+    {.name = "Kubernetes silent, at rest",
+     .scene = silent_at_rest,
+     .never = "kubernetes_unreachable"},
     {.name = "data stale",
      .scene = stale,
      .code = "data_stale",
