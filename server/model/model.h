@@ -343,8 +343,8 @@ void judge_cluster(const struct facts_cluster *cluster, const struct policy *pol
                    struct arena *arena, struct list *ret_findings);
 
 /* Do a workload's pods end before the load balancer stops sending to them? For audit and preflight:
- * info, since the defaults of Kubernetes and AWS already disagree; a warning where targets were seen
- * to drain whose pods are gone. false = no finding. */
+ * info, since the defaults of Kubernetes and AWS already disagree; a warning where targets were
+ * seen to drain whose pods are gone. false = no finding. */
 struct drain_question {
     const struct facts_namespace *ns;
     const struct facts_cluster *cluster;
