@@ -44,6 +44,7 @@ struct binding_side {
     bool v6;
     bool ip;
     bool heard;
+    bool all_unhealthy;
 };
 
 struct join {
@@ -111,6 +112,17 @@ static bool is_heard(struct judge *j, const struct facts_group *g)
     return j->f->now < until;
 }
 
+/* The load balancer fails open then: once a binding, not once a pod. */
+static bool is_all_unhealthy(const struct facts_group *g)
+{
+    for (uint32_t i = 0; i < g->targets.n; i++) {
+        if (strcmp(LIST_AT(struct facts_target, g->targets, i)->t.state, "unhealthy") != 0) {
+            return false;
+        }
+    }
+    return g->targets.n > 0;
+}
+
 static void add_keys(struct join *jn, const struct kvs *selector)
 {
     for (uint32_t i = 0; i < selector->n; i++) {
@@ -147,6 +159,7 @@ static void open_sides(struct join *jn)
         s->v6 = strcmp(fb->binding->ip_address_type, "ipv6") == 0;
         s->ip = binding_is_ip(fb);
         s->heard = is_heard(jn->j, fb->group);
+        s->all_unhealthy = is_all_unhealthy(fb->group);
         for (uint32_t k = i; k-- > 0;) {
             if (fb->service != NULL && jn->sides[k].fb->service == fb->service) {
                 s->service = k;
@@ -195,7 +208,10 @@ static void join_selection(struct join *jn, struct pod_sheet *p)
     if (!same_class(jn, labels)) {
         for (uint32_t i = 0; i < jn->n; i++) {
             const struct facts_binding *fb = jn->sides[i].fb;
-            struct pod_binding pb = {.fb = fb, .ip = jn->sides[i].ip, .heard = jn->sides[i].heard};
+            struct pod_binding pb = {.fb = fb,
+                                     .ip = jn->sides[i].ip,
+                                     .heard = jn->sides[i].heard,
+                                     .all_unhealthy = jn->sides[i].all_unhealthy};
             pb.selects = fb->service != NULL && kvs_subset(&fb->service->selector, labels);
             pb.wants_gate = pb.selects && pb.ip && fb->binding->meta.deleted_at == 0;
             pb.service_port_missing = fb->service != NULL && jn->sides[i].port == NULL;

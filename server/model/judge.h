@@ -23,10 +23,11 @@
 /* One binding of the namespace as one pod sees it. */
 struct pod_binding {
     const struct facts_binding *fb;
-    bool ip;         /* binding_is_ip(fb) */
-    bool heard;      /* ELBv2 answers for its group, or did within policy.stale_after_ms */
-    bool selects;    /* its Service exists and selects the pod now (any target type) */
-    bool gated;      /* the pod has a gate that names it, of the binding's own family */
+    bool ip;            /* binding_is_ip(fb) */
+    bool all_unhealthy; /* every target of its group: the load balancer fails open */
+    bool heard;         /* ELBv2 answers for its group, or did within policy.stale_after_ms */
+    bool selects;       /* its Service exists and selects the pod now (any target type) */
+    bool gated;         /* the pod has a gate that names it, of the binding's own family */
     bool wants_gate; /* selects, type ip: a pod created now would be gated by it, given the label */
     int64_t port;    /* the pod's port behind the binding's service port; 0 = cannot be resolved */
     bool service_port_missing;         /* the Service exists, its port does not */

@@ -30,16 +30,6 @@ enum truth truth_of_elb(const struct pod_sheet *p)
     return c[TRUTH_UNKNOWN] == 0 && c[TRUTH_YES] > 0 ? TRUTH_YES : TRUTH_UNKNOWN;
 }
 
-static bool all_unhealthy(const struct facts_group *g)
-{
-    for (uint32_t i = 0; i < g->targets.n; i++) {
-        if (strcmp(LIST_AT(struct facts_target, g->targets, i)->t.state, "unhealthy") != 0) {
-            return false;
-        }
-    }
-    return g->targets.n > 0;
-}
-
 static enum contradiction contradiction_at(const struct pod_sheet *p, const struct pod_binding *pb)
 {
     enum elb_word word = elb_word_of(pb);
@@ -59,7 +49,7 @@ static enum contradiction contradiction_at(const struct pod_sheet *p, const stru
     if (no && g != NULL && open) {
         return CONTRADICTION_OPEN_BUT_UNHEALTHY;
     }
-    if (word == ELB_BAD && pb->target != NULL && all_unhealthy(pb->fb->group)) {
+    if (word == ELB_BAD && pb->target != NULL && pb->all_unhealthy) {
         return CONTRADICTION_FAIL_OPEN;
     }
     return CONTRADICTION_NONE;
