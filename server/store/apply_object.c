@@ -139,6 +139,7 @@ static bool company(struct store *s, const struct spot *at, int64_t id, const vo
 {
     switch ((int)at->kind) {
     case KIND_NAMESPACE:
+        facts_drop_cluster(s); /* the controller's own may be among them */
         return (old == NULL && fresh == NULL) || namespace_written(s, old, fresh, at->in_list, err);
     case KIND_REPLICASET:
         return replicaset_changed(s, at->ns_id, old, fresh, err);

@@ -81,12 +81,10 @@ static bool load_row(struct store *s, int64_t id, struct arena *a, struct facts 
     return true;
 }
 
-static bool load_prior_findings(struct store *s, int64_t id, struct arena *a, struct list *ret,
-                                struct err *err)
+static bool take_prior_findings(struct store *s, sqlite3_stmt *st, struct arena *a,
+                                struct list *ret, struct err *err)
 {
     AUTO(facts_array) all = {0};
-    sqlite3_stmt *st = db_get(&s->db, SQL_FINDINGS_PRIOR);
-    db_bind(st, "i", id);
     bool row = false;
     for (;;) {
         if (!db_step(&s->db, st, &row, err)) {
@@ -99,6 +97,22 @@ static bool load_prior_findings(struct store *s, int64_t id, struct arena *a, st
         struct prior_finding *p = facts_push(&all, sizeof *p);
         *p = (struct prior_finding){db_text(st, 0, a), db_text(st, 1, a), db_int(st, 2)};
     }
+}
+
+static bool load_prior_findings(struct store *s, int64_t id, struct arena *a, struct list *ret,
+                                struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_FINDINGS_PRIOR);
+    db_bind(st, "i", id);
+    return take_prior_findings(s, st, a, ret, err);
+}
+
+bool facts_scope_findings(struct store *s, int64_t ns_id, struct arena *a, struct list *ret,
+                          struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_FINDINGS_PRIOR_OF_SCOPE);
+    db_bind(st, "i", ns_id);
+    return take_prior_findings(s, st, a, ret, err);
 }
 
 /* ---- revisions ---- */

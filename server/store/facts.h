@@ -19,4 +19,9 @@ void facts_bury(struct store *s, struct arena *a);
 void facts_cluster_begin(struct store *s);
 void facts_cluster_fini(struct store *s);
 
+/* struct prior_finding rows that hold for a namespace, or (ns_id 0) the cluster, and hang on no
+ * rollout. */
+bool facts_scope_findings(struct store *s, int64_t ns_id, struct arena *a, struct list *ret,
+                          struct err *err) MUST_CHECK;
+
 #endif

@@ -134,6 +134,60 @@ static bool load_spans(struct store *s, struct arena *a, struct list *ret, struc
     }
 }
 
+static bool has_namespace(const struct facts_array *all, const char *name)
+{
+    const struct kube_namespace *items = all->items;
+    for (size_t i = 0; i < all->n; i++) {
+        if (strcmp(items[i].meta.name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool push_namespace(struct store *s, const char *name, struct arena *a,
+                           struct facts_array *all, struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
+    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_NAMESPACE, INT64_C(0), name);
+    bool row = false;
+    if (!db_step(&s->db, st, &row, err)) {
+        return false;
+    }
+    if (row) {
+        size_t len = 0;
+        const char *rv = db_text(st, 1, a);
+        const void *body = db_blob(st, 3, a, &len);
+        const void *record = apply_unpack(s, KIND_NAMESPACE, body, len, rv, a);
+        if (record != NULL) {
+            memcpy(facts_push(all, sizeof(struct kube_namespace)), record,
+                   sizeof(struct kube_namespace));
+        }
+        (void)sqlite3_reset(st); /* the row was read */
+    }
+    return true;
+}
+
+/* The namespaces that hold the Service of an injecting webhook. */
+static bool load_controllers(struct store *s, struct arena *a, struct facts_cluster *f,
+                             struct err *err)
+{
+    AUTO(facts_array) all = {0};
+    for (uint32_t i = 0; i < f->webhook_configs.n; i++) {
+        const struct kube_webhook_config *c =
+            LIST_AT(struct kube_webhook_config, f->webhook_configs, i);
+        for (uint32_t k = 0; k < c->webhooks.n; k++) {
+            const struct webhook *w = LIST_AT(struct webhook, c->webhooks, k);
+            if (injector_webhook(w) && !has_namespace(&all, w->service_namespace) &&
+                !push_namespace(s, w->service_namespace, a, &all, err)) {
+                return false;
+            }
+        }
+    }
+    f->controller_namespaces = facts_take(&all, sizeof(struct kube_namespace), a);
+    return true;
+}
+
 static bool load_lists(struct store *s, struct cluster_cache *c, struct err *err)
 {
     if (c->loaded) {
@@ -143,7 +197,8 @@ static bool load_lists(struct store *s, struct cluster_cache *c, struct err *err
     struct facts_cluster f = {0};
     if (!load_kind(s, KIND_WEBHOOK_CONFIG, a, &f.webhook_configs, err) ||
         !load_kind(s, KIND_LEASE, a, &f.leases, err) || !load_nodes(s, a, &f.nodes, err) ||
-        !load_spans(s, a, &f.injector_down, err)) {
+        !load_spans(s, a, &f.injector_down, err) || !load_controllers(s, a, &f, err) ||
+        !facts_scope_findings(s, 0, a, &f.findings, err)) {
         arena_free(a);
         return false;
     }

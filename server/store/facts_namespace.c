@@ -424,6 +424,7 @@ static bool load(struct store *s, int64_t ns_id, struct arena *a, struct facts_n
            load_kind(s, KIND_PDB, ns_id, a, &f->pdbs, err) &&
            load_kind(s, KIND_HPA, ns_id, a, &f->hpas, err) &&
            load_kind(s, KIND_INGRESS, ns_id, a, &f->ingresses, err) &&
+           facts_scope_findings(s, ns_id, a, &f->findings, err) &&
            complete_bindings(s, ns_id, f, a, err);
 }
 

@@ -13,6 +13,11 @@ struct injector {
 
 static const char injector_path[] = "/mutate-v1-pod"; /* aws-load-balancer-controller */
 
+bool injector_webhook(const struct webhook *w)
+{
+    return w->service_name[0] != '\0' && strcmp(w->path, injector_path) == 0;
+}
+
 void injector_drop(struct store *s)
 {
     s->injectors_known = false;
@@ -23,7 +28,7 @@ static void add_injectors(struct store *s, const struct kube_webhook_config *c,
 {
     for (uint32_t i = 0; i < c->webhooks.n && s->injectors.n < max; i++) {
         const struct webhook *w = LIST_AT(struct webhook, c->webhooks, i);
-        if (w->service_name[0] != '\0' && strcmp(w->path, injector_path) == 0) {
+        if (injector_webhook(w)) {
             items[s->injectors.n++] = (struct injector){
                 .namespace = arena_strdup(s->injector_arena, w->service_namespace),
                 .service = arena_strdup(s->injector_arena, w->service_name)};

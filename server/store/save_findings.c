@@ -195,8 +195,10 @@ bool store_save_findings(struct store *s, int64_t ns_id, const struct list *find
         w.changed = w.changed || sqlite3_changes(s->db.handle) > 0;
     }
     if (w.changed && ns_id != 0) {
+        facts_drop_namespace(s, ns_id); /* they hold what was found before */
         tx_tell_namespace(s, ns_id);
     } else if (w.changed) {
+        facts_drop_cluster(s);
         s->commit.summary_changed = true;
         tx_visible(s);
     }

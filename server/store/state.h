@@ -335,6 +335,8 @@ bool dirty_bound(struct store *s, struct err *err) MUST_CHECK;
 bool injector_look(struct store *s, struct err *err) MUST_CHECK;
 bool injector_is(struct store *s, const char *namespace, const char *service, bool *ret,
                  struct err *err) MUST_CHECK;
+/* Does this webhook add gates to pods, through a Service of the cluster? */
+bool injector_webhook(const struct webhook *w);
 void injector_drop(struct store *s);
 
 /* ---- facts*.c ---- */
