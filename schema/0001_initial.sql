@@ -157,7 +157,7 @@ CREATE TABLE target_group (
     healthy INTEGER NOT NULL DEFAULT 0,
     rev INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX target_group_name ON target_group (cluster, name); -- bindings that give a name
+CREATE INDEX target_group_name ON target_group (name); -- bindings that give a name
 CREATE TABLE target (
     id INTEGER PRIMARY KEY,
     group_id INTEGER NOT NULL,
