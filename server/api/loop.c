@@ -23,7 +23,6 @@
 #include "base/mem.h"
 
 enum {
-    BODY_MAX = 64 << 10,
     REQUEST_TIMEOUT_MS = 30000, /* head, body, idle keep-alive */
     HANDSHAKE_TIMEOUT_MS = 10000,
     STUCK_PEER_MS = 15000, /* a peer that takes nothing for this long is gone */
@@ -239,7 +238,7 @@ static void init_h2o(struct loop *l)
 {
     h2o_config_init(&l->conf);
     l->conf.server_name = (h2o_iovec_t){H2O_STRLIT("")};
-    l->conf.max_request_entity_size = BODY_MAX;
+    l->conf.max_request_entity_size = BODY_MAX_PREFLIGHT; /* routes take less */
     l->conf.handshake_timeout = HANDSHAKE_TIMEOUT_MS;
     l->conf.http1.req_timeout = REQUEST_TIMEOUT_MS;
     l->conf.http1.upgrade_to_http2 = 0;

@@ -32,6 +32,7 @@ static const struct route routes[] = {
     {METHOD_GET, ACCESS_TOKEN, V1 "/targetgroups", get_groups, "cluster q " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/targetgroups/{}", get_group, "cluster"},
     {METHOD_GET, ACCESS_TOKEN, V1 "/audit", get_audit, "cluster namespace q " PAGE},
+    {METHOD_POST, ACCESS_TOKEN, V1 "/preflight", post_preflight, "cluster namespace"},
     {METHOD_GET, ACCESS_TOKEN, V1 "/alerts", get_alerts, "cluster state namespace " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/deliveries", get_deliveries, "state alert " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/deliveries/{}", get_delivery, ""},
@@ -126,6 +127,11 @@ enum outcome worker_serve(struct worker *w, struct exchange *x)
         } else {
             problem(x, PROBLEM_NOT_FOUND, "the path is not one of this server");
         }
+        return OUTCOME_ANSWER;
+    }
+    size_t most = route->handler == post_preflight ? BODY_MAX_PREFLIGHT : BODY_MAX;
+    if (req->body_len > most) {
+        problem(x, PROBLEM_TOO_LARGE, NULL);
         return OUTCOME_ANSWER;
     }
     if (!access_allow(w->config, route->access, x)) {

@@ -40,6 +40,14 @@ static const struct command_flag gate_flags[] = {
 static const struct command_flag explain_flags[] = {
     NAMESPACE_FLAG, CLIENT_FLAGS, {NULL, NULL, NULL, 0}};
 
+static const struct command_flag preflight_flags[] = {
+    {"file", "FILE", "manifests: YAML or JSON, - for standard input", 'f'},
+    {"db", "FILE", "judge against this database of gatehouse instead of asking a server", 0},
+    {"namespace", "NS", "of objects that name none (default: default)", 'n'},
+    {"fail-on", "SEVERITY", "error (default) or warning ends with code 1", 0},
+    CLIENT_FLAGS,
+    {NULL, NULL, NULL, 0}};
+
 static const struct command commands[] = {
     {"serve", "", "watch the cluster and serve dashboard, API and alerts", true, serve_flags,
      command_serve},
@@ -51,6 +59,8 @@ static const struct command commands[] = {
      command_gate},
     {"explain", "NAMESPACE/[KIND/]NAME", "what holds a rollout: evidence, action, commands", false,
      explain_flags, command_explain},
+    {"preflight", "", "would the pods of these manifests be gated, could their gates open?", false,
+     preflight_flags, command_preflight},
     {"check-config", "FILE", "read a configuration file and say what is wrong with it", false,
      check_flags, command_check_config},
     {"completion", "bash|zsh|fish", "print the shell's completions", false, NULL,

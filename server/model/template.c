@@ -17,6 +17,20 @@ struct pod_template template_of_pod(const struct kube_pod *p)
     return (struct pod_template){&p->meta.labels, &p->gates, &p->containers, p->grace_seconds};
 }
 
+bool template_of(enum kind kind, const void *record, struct pod_template *ret)
+{
+    if (kind == KIND_POD) {
+        *ret = template_of_pod(record);
+        return true;
+    }
+    if (kind != KIND_DEPLOYMENT && kind != KIND_STATEFULSET && kind != KIND_DAEMONSET &&
+        kind != KIND_ARGO_ROLLOUT && kind != KIND_REPLICASET) {
+        return false;
+    }
+    *ret = template_of_workload(record);
+    return true;
+}
+
 static const struct container_spec *with_port(const struct pod_template *t, const char *name,
                                               int64_t port, int64_t *ret_port)
 {

@@ -20,6 +20,8 @@ struct pod_template {
 };
 struct pod_template template_of_workload(const struct kube_workload *w);
 struct pod_template template_of_pod(const struct kube_pod *p);
+/* Of any record; false when its kind has no pod template. */
+bool template_of(enum kind kind, const void *record, struct pod_template *ret);
 
 /* The port of the pods behind a Service port; 0 = a named port that no container has, or sp NULL.
  */

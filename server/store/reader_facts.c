@@ -126,12 +126,12 @@ static bool load_balancer(struct reader *r, const char *arn, const struct elb_ba
     return true;
 }
 
-static bool load_group(struct reader *r, int64_t cluster, const struct kube_binding *b,
-                       struct facts_group *g, struct err *err)
+bool reader_facts_group(struct reader *r, int64_t cluster, const struct kube_binding *b,
+                        struct facts_group *ret, struct err *err)
 {
     bool by_arn = b->arn[0] != '\0';
     bool row = false;
-    *g = (struct facts_group){.arn = b->arn, .error = ""};
+    *ret = (struct facts_group){.arn = b->arn, .error = ""};
     sqlite3_stmt *st = db_get(&r->db, by_arn ? READ_FACTS_GROUP : READ_FACTS_GROUP_BY_NAME);
     db_bind(st, "it", cluster, by_arn ? b->arn : b->group_name);
     if (!db_step(&r->db, st, &row, err)) {
@@ -140,15 +140,15 @@ static bool load_group(struct reader *r, int64_t cluster, const struct kube_bind
     if (!row) {
         return true;
     }
-    g->arn = db_text(st, 1, r->arena);
-    g->observed_at = db_int(st, 2);
-    g->first_observed_at = db_int(st, 3);
-    g->gone = db_int(st, 4) != 0;
-    g->known = g->first_observed_at != 0 || g->gone;
-    g->group = reader_record(r, &elb_group_table, st, 5);
+    ret->arn = db_text(st, 1, r->arena);
+    ret->observed_at = db_int(st, 2);
+    ret->first_observed_at = db_int(st, 3);
+    ret->gone = db_int(st, 4) != 0;
+    ret->known = ret->first_observed_at != 0 || ret->gone;
+    ret->group = reader_record(r, &elb_group_table, st, 5);
     const char *balancer = db_text(st, 6, r->arena);
     (void)sqlite3_reset(st); /* the row was read */
-    return balancer[0] == '\0' || load_balancer(r, balancer, &g->balancer, err);
+    return balancer[0] == '\0' || load_balancer(r, balancer, &ret->balancer, err);
 }
 
 static bool load_usual(struct reader *r, int64_t cluster, int64_t ns_id, struct facts_binding *b,
@@ -218,7 +218,7 @@ static bool load_bindings(struct reader *r, int64_t cluster, int64_t ns_id,
                                       : LIST_AT(struct kube_binding, records[1], i - records[0].n);
         b->service = service_named(&f->services, b->binding->service);
         b->group = arena_zalloc(r->arena, sizeof *b->group);
-        if (!load_group(r, cluster, b->binding, b->group, err) ||
+        if (!reader_facts_group(r, cluster, b->binding, b->group, err) ||
             !load_usual(r, cluster, ns_id, b, err) || !load_sharers(r, b, err)) {
             return false;
         }

@@ -9,6 +9,7 @@
 #define GATEHOUSE_STORE_READER_FACTS_H
 
 #include "model/model.h"
+#include "model/preflight.h"
 #include "store/reader.h"
 
 /* A namespace holds no more of a kind than this for a reader; the rest is not looked at. */
@@ -33,6 +34,16 @@ bool reader_facts_workloads(struct reader *r, int64_t ns_id, struct list *ret,
 /* By its name; *ret NULL when it is not there. */
 bool reader_facts_workload(struct reader *r, const struct object_name *name,
                            const struct kube_workload **ret, struct err *err) MUST_CHECK;
+/* What is stored of the group that a binding names; known false when nothing is. */
+bool reader_facts_group(struct reader *r, int64_t cluster, const struct kube_binding *b,
+                        struct facts_group *ret, struct err *err) MUST_CHECK;
+
+/* Judges manifests (struct manifest) against the cluster. ERR_INPUT when they are about more than
+ * PREFLIGHT_NAMESPACES_MAX namespaces. */
+bool reader_preflight(struct reader *r, int64_t cluster, const char *default_namespace,
+                      const struct list *manifests, struct preflight *ret,
+                      struct err *err) MUST_CHECK;
+
 /* How many ready endpoints a Service has; -1 when it has no slice at all. */
 bool reader_facts_endpoints(struct reader *r, int64_t cluster, const char *namespace,
                             const char *service, int64_t *ret_ready, struct err *err) MUST_CHECK;

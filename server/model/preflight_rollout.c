@@ -1,0 +1,283 @@
+/*
+ * Preflight: bindings that a controller will make only after the pods, how long the rollout takes
+ * when each batch waits for its gates, and whether shutdown covers the load balancer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/preflight_in.h"
+
+enum { DEADLINE_DEFAULT_S = 600, PERCENT_DEFAULT = 25 };
+
+/* ---- bindings that come later ---- */
+
+static bool has_binding(const struct pf_scope *s, const char *service)
+{
+    for (uint32_t i = 0; i < s->n_bindings; i++) {
+        if (strcmp(s->bindings[i].fb.binding->service, service) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What makes bindings for a Service of the scope: its target type, "" = not said. */
+static void say_later(struct pf *p, const struct manifest *m, const struct manifest *maker,
+                      const char *type)
+{
+    if (strcmp(type, "ip") == 0) {
+        PF_SAY(p, m, .code = "gate_missing_pod_predates_binding", .severity = SEVERITY_WARNING,
+               .confidence = CONFIDENCE_LIKELY,
+               .message = arena_printf(p->a,
+                                       "The controller makes the binding of %s only after it is "
+                                       "applied: pods made before that have no gate, now and for "
+                                       "ever.",
+                                       pf_object(p, maker)),
+               .action = "Apply Service and Ingress first, wait until the binding is there, then "
+                         "apply the workload; else restart it once.",
+               .command = arena_printf(p->a, "kubectl -n %s get targetgroupbindings -w",
+                                       pf_namespace(p, m)));
+        return;
+    }
+    PF_SAY(p, m, .code = "gate_missing_target_type", .severity = SEVERITY_INFO,
+           .confidence = CONFIDENCE_LIKELY,
+           .message = arena_printf(p->a,
+                                   "%s %s: targets are nodes and pods get no gate, unless the "
+                                   "controller's default says otherwise.",
+                                   pf_object(p, maker),
+                                   type[0] == '\0' ? "names no target type"
+                                                   : "asks for targets of type instance"),
+           .action = "Set the target type to ip where a gate is wanted.");
+}
+
+static const char *annotation(const struct meta *meta, const char *key)
+{
+    const char *value = kvs_get(&meta->annotations, key);
+    return value != NULL ? value : "";
+}
+
+/* Does the Ingress look like one of an AWS controller? The class's name is free, so hints count. */
+static bool is_alb(const struct kube_ingress *ing)
+{
+    return strstr(ing->class_name, "alb") != NULL ||
+           strcmp(annotation(&ing->meta, "kubernetes.io/ingress.class"), "alb") == 0 ||
+           annotation(&ing->meta, "alb.ingress.kubernetes.io/target-type")[0] != '\0';
+}
+
+static bool names_service(const struct kube_ingress *ing, const char *service)
+{
+    if (strcmp(ing->default_service, service) == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < ing->rules.n; i++) {
+        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
+        for (uint32_t k = 0; k < backends->n; k++) {
+            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void later_by_ingress(struct pf *p, const struct manifest *m, const struct pf_service *s,
+                             const struct pf_scope *scope)
+{
+    static const char key[] = "alb.ingress.kubernetes.io/target-type";
+    for (uint32_t i = 0; i < p->in->manifests.n; i++) {
+        const struct manifest *other = pf_manifest(p, i);
+        if (other->kind != KIND_INGRESS || pf_scope_of(p, other) != scope) {
+            continue;
+        }
+        const struct kube_ingress *ing = (const struct kube_ingress *)(const void *)other->record;
+        if (is_alb(ing) && names_service(ing, s->service->meta.name)) {
+            const char *own = annotation(&s->service->meta, key);
+            say_later(p, m, other, own[0] != '\0' ? own : annotation(&ing->meta, key));
+        }
+    }
+}
+
+static void later_by_service(struct pf *p, const struct manifest *m, const struct pf_service *s)
+{
+    const struct meta *meta = &s->service->meta;
+    const char *type =
+        annotation(meta, "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type");
+    const char *kind = annotation(meta, "service.beta.kubernetes.io/aws-load-balancer-type");
+    bool ours = type[0] != '\0' || strncmp(kind, "external", 8) == 0 ||
+                strncmp(kind, "nlb-ip", 6) == 0 ||
+                strcmp(s->service->load_balancer_class, "service.k8s.aws/nlb") == 0 ||
+                strcmp(s->service->load_balancer_class, "eks.amazonaws.com/nlb") == 0;
+    if (s->manifest != NULL && ours && strcmp(s->service->type, "LoadBalancer") == 0) {
+        bool ip = strcmp(kind, "nlb-ip") == 0 ||
+                  (type[0] == '\0' &&
+                   strcmp(s->service->load_balancer_class, "eks.amazonaws.com/nlb") == 0);
+        say_later(p, m, s->manifest, ip ? "ip" : type);
+    }
+}
+
+void pf_check_later(struct pf *p, const struct manifest *m)
+{
+    const struct pf_scope *scope = pf_scope_of(p, m);
+    struct pod_template t;
+    if (!pf_template(m, &t)) {
+        return;
+    }
+    for (uint32_t i = 0; i < scope->n_services; i++) {
+        const struct pf_service *s = &scope->services[i];
+        if (pf_subset(&s->service->selector, t.labels) &&
+            !has_binding(scope, s->service->meta.name)) {
+            later_by_ingress(p, m, s, scope);
+            later_by_service(p, m, s);
+        }
+    }
+}
+
+/* ---- the rollout ---- */
+
+static const struct kube_workload *present_of(const struct pf *p, const struct manifest *m)
+{
+    for (uint32_t i = 0; i < p->in->present.n; i++) {
+        const struct preflight_present *x = LIST_AT(struct preflight_present, p->in->present, i);
+        if (x->manifest == m) {
+            return x->workload;
+        }
+    }
+    return NULL;
+}
+
+static int64_t replicas_of(const struct kube_workload *w, const struct kube_workload *present)
+{
+    if (w->meta.kind == KIND_DAEMONSET) {
+        return present != NULL && present->desired_scheduled > 0 ? present->desired_scheduled : 1;
+    }
+    if (w->replicas >= 0) {
+        return w->replicas;
+    }
+    return present != NULL && present->replicas >= 0 ? present->replicas : 1;
+}
+
+/* IntOrString of a rolling update; absent gives the default percentage. */
+static int64_t share(const char *text, int64_t replicas, bool up, int64_t default_percent)
+{
+    char *end = NULL;
+    long long n = text[0] != '\0' ? strtoll(text, &end, 10) : default_percent;
+    bool percent = text[0] == '\0' || (end != NULL && *end == '%');
+    if (n < 0 || n > 1000000) {
+        return 0;
+    }
+    return percent ? (replicas * n + (up ? 99 : 0)) / 100 : n;
+}
+
+/* How many pods are replaced at once. */
+static int64_t batch_of(const struct kube_workload *w, int64_t replicas)
+{
+    if (w->meta.kind == KIND_STATEFULSET) {
+        int64_t n = share(w->max_unavailable, replicas, true, 0);
+        return n > 0 ? n : 1;
+    }
+    if (w->meta.kind == KIND_DAEMONSET) {
+        int64_t n = share(w->max_surge, replicas, true, 0);
+        int64_t away = w->max_unavailable[0] == '\0' && n == 0
+                           ? 1
+                           : share(w->max_unavailable, replicas, true, 0);
+        return n + away > 0 ? n + away : 1;
+    }
+    if (strcmp(w->strategy, "Recreate") == 0 || w->blue_green == 1 ||
+        w->meta.kind == KIND_REPLICASET) {
+        return replicas;
+    }
+    int64_t n = share(w->max_surge, replicas, true, PERCENT_DEFAULT) +
+                share(w->max_unavailable, replicas, false, PERCENT_DEFAULT);
+    return n > 0 ? n : 1;
+}
+
+static int64_t deadline_of(const struct kube_workload *w)
+{
+    if (w->meta.kind != KIND_DEPLOYMENT && w->meta.kind != KIND_ARGO_ROLLOUT) {
+        return 0;
+    }
+    return (w->progress_deadline_seconds > 0 ? w->progress_deadline_seconds : DEADLINE_DEFAULT_S) *
+           1000;
+}
+
+static const struct pf_binding *binding_of(const struct pf_scope *s, const struct preflight_gate *g)
+{
+    for (uint32_t i = 0; i < s->n_bindings; i++) {
+        const struct pf_binding *b = &s->bindings[i];
+        if (b->is_auto == (g->family == FAMILY_EKS_AUTO) &&
+            strcmp(b->fb.binding->meta.name, g->binding) == 0) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* The slowest of the gates that the pods will have. */
+static void slowest(const struct pf_scope *s, struct preflight_workload *w)
+{
+    for (uint32_t i = 0; i < w->gates.n; i++) {
+        const struct preflight_gate *g = LIST_AT(struct preflight_gate, w->gates, i);
+        const struct pf_binding *b = binding_of(s, g);
+        if (g->injected != INJECTED_NO && b != NULL && b->fb.usual.p95_ms > w->rollout.gate_ms) {
+            w->rollout.gate_ms = b->fb.usual.p95_ms;
+            w->rollout.from_history = b->fb.usual.from_history;
+            w->rollout.known = true;
+        }
+    }
+}
+
+static void say_deadline(struct pf *p, const struct manifest *m, const struct preflight_rollout *r)
+{
+    if (r->deadline_ms == 0 || r->gate_ms * 2 <= r->deadline_ms) {
+        return;
+    }
+    bool over = r->gate_ms >= r->deadline_ms;
+    PF_SAY(p, m, .code = "progress_deadline_exceeded",
+           .severity = over ? SEVERITY_ERROR : SEVERITY_WARNING, .confidence = CONFIDENCE_LIKELY,
+           .message = arena_printf(
+               p->a,
+               "A gate usually takes up to %lld s (%s) and the rollout is called failed after "
+               "%lld s without progress%s.",
+               (long long)r->gate_ms / 1000, r->from_history ? "measured" : "by formula",
+               (long long)r->deadline_ms / 1000,
+               over ? ": it cannot be in time" : ": starting the containers must fit the rest"),
+           .action = "Raise progressDeadlineSeconds to three times the usual time or more.");
+}
+
+static void check_drain(struct pf *p, const struct manifest *m, const struct preflight_workload *w,
+                        const struct pod_template *t)
+{
+    const struct pf_scope *s = pf_scope_of(p, m);
+    for (uint32_t i = 0; i < w->gates.n; i++) {
+        const struct preflight_gate *g = LIST_AT(struct preflight_gate, w->gates, i);
+        const struct pf_binding *b = binding_of(s, g);
+        struct drain d;
+        if (b != NULL && drain_check(t, g->port, b->fb.group->group, p->a, &d)) {
+            PF_SAY(p, m, .code = "drain_shorter_than_deregistration", .severity = d.severity,
+                   .message = arena_printf(p->a, "When a pod ends, %s.", d.message),
+                   .action = d.action);
+        }
+    }
+}
+
+void pf_check_rollout(struct pf *p, const struct manifest *m, struct preflight_workload *w)
+{
+    struct preflight_rollout *r = &w->rollout;
+    struct pod_template t;
+    if (w->gates.n == 0 || !pf_template(m, &t)) {
+        return;
+    }
+    check_drain(p, m, w, &t);
+    slowest(pf_scope_of(p, m), w);
+    if (!r->known || m->kind == KIND_POD) {
+        r->known = false;
+        return;
+    }
+    const struct kube_workload *kw = (const struct kube_workload *)(const void *)m->record;
+    r->replicas = replicas_of(kw, present_of(p, m));
+    int64_t batch = batch_of(kw, r->replicas);
+    r->batches = batch > 0 ? (r->replicas + batch - 1) / batch : 0;
+    r->total_ms = r->batches * (r->gate_ms + kw->min_ready_seconds * 1000);
+    r->deadline_ms = deadline_of(kw);
+    say_deadline(p, m, r);
+}

@@ -1,0 +1,366 @@
+/* Preflight over a database of known rows: manifests as people write them, and the codes they get.
+ */
+#include "unit/reader_fixture.h"
+
+#include "source/manifest.h"
+#include "store/reader_facts.h"
+
+struct bed {
+    struct fixture f;
+    struct reader *r;
+    struct arena *a;
+};
+
+static void put(struct fixture *f, enum kind kind, int ns, const char *name, const void *record)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "INSERT INTO object (cluster, kind, ns_id, name, uid, resource_version, "
+                   "first_seen_at, body) VALUES (1, %d, %d, '%s', 'u', '1', 0, ?1)",
+                   kind, ns, name);
+    sql_blob(f, text, kind_info(kind)->table, record);
+}
+
+static void put_namespace(struct fixture *f, const char *name, const char *value)
+{
+    struct kv label = {"elbv2.k8s.aws/pod-readiness-gate-inject", value};
+    struct kube_namespace ns;
+    record_clear(kind_info(KIND_NAMESPACE)->table, &ns);
+    ns.meta.name = name;
+    ns.meta.labels = (struct kvs){&label, value != NULL};
+    put(f, KIND_NAMESPACE, 0, name, &ns);
+}
+
+static void put_webhook(struct fixture *f)
+{
+    static const char *const pods[] = {"pods"};
+    static const char *const enabled[] = {"enabled"};
+    static const char *const controller[] = {"aws-load-balancer-controller"};
+    static const struct webhook_rule rule = {.resources = {pods, 1}};
+    static const struct selector_term in = {
+        "elbv2.k8s.aws/pod-readiness-gate-inject", "In", {enabled, 1}};
+    static const struct selector_term out = {"app.kubernetes.io/name", "NotIn", {controller, 1}};
+    struct webhook w = {.name = "mpod.elbv2.k8s.aws",
+                        .service_namespace = "infra",
+                        .service_name = "hook",
+                        .path = "/mutate-v1-pod",
+                        .url = "",
+                        .failure_policy = "Fail",
+                        .namespace_selector = {.present = 1, .terms = {&in, 1}},
+                        .object_selector = {.present = 1, .terms = {&out, 1}},
+                        .rules = {&rule, 1}};
+    struct kube_webhook_config c;
+    record_clear(kind_info(KIND_WEBHOOK_CONFIG)->table, &c);
+    c.meta.name = "aws-load-balancer-webhook";
+    c.webhooks = (struct list){&w, 1};
+    put(f, KIND_WEBHOOK_CONFIG, 0, "aws-load-balancer-webhook", &c);
+}
+
+static void put_group(struct fixture *f)
+{
+    static const char *const balancer[] = {"arn:lb"};
+    struct elb_attribute a = {"deregistration_delay.timeout_seconds", "30"};
+    struct elb_group g;
+    record_clear(&elb_group_table, &g);
+    g.protocol = "HTTP";
+    g.target_type = "ip";
+    g.health_interval = 15;
+    g.load_balancer_arns = (struct strs){balancer, 1};
+    g.attributes = (struct list){&a, 1};
+    sql_blob(f, "UPDATE target_group SET body = ?1 WHERE id = 5", &elb_group_table, &g);
+}
+
+static int setup(void **state)
+{
+    static struct bed b;
+    struct err err = {0};
+    b = (struct bed){.a = arena_new(0)};
+    fixture_open(&b.f);
+    put_namespace(&b.f, "shop", "enabled");
+    put_namespace(&b.f, "pay", NULL);
+    put_webhook(&b.f);
+    put_group(&b.f);
+    sql(&b.f, "INSERT INTO source VALUES"
+              " (1, 'kubernetes/targetgroupbindings.elbv2.k8s.aws', 2, '', 1, 1)");
+    if (!reader_open(b.f.path, &b.r, &err)) {
+        fail_msg("%s", err.text);
+    }
+    *state = &b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bed *b = *state;
+    reader_close(b->r);
+    arena_free(b->a);
+    fixture_close(&b->f);
+    return 0;
+}
+
+static json_t *preflight(struct bed *b, const char *yaml)
+{
+    struct err err = {0};
+    struct list manifests;
+    struct preflight p;
+    AUTO(buf) out = BUF_INIT(4 << 20);
+    struct json_out j = json_out(&out);
+    arena_reset(b->a);
+    if (!manifest_read("t.yaml", yaml, strlen(yaml), b->a, &manifests, &err) ||
+        !reader_begin(b->r, &err) || !reader_preflight(b->r, 1, "shop", &manifests, &p, &err)) {
+        fail_msg("%s in:\n%s", err.text, yaml);
+    }
+    json_open(&j, '{');
+    preflight_json(&p, &j);
+    json_close(&j, '}');
+    reader_end(b->r);
+    return parsed(buf_str(&out));
+}
+
+/* "severity code, severity code", as they come. */
+static const char *codes(json_t *v)
+{
+    static char text[2048];
+    size_t i = 0;
+    json_t *f = NULL;
+    text[0] = '\0';
+    json_array_foreach(at(v, "findings"), i, f)
+    {
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof text - len, "%s%s %s", i > 0 ? ", " : "",
+                       text_at(f, "severity"), text_at(f, "code"));
+    }
+    return text;
+}
+
+#define GOOD_POD                                                                                   \
+    "    spec:\n"                                                                                  \
+    "      terminationGracePeriodSeconds: 330\n"                                                   \
+    "      containers:\n"                                                                          \
+    "      - {name: web, image: r/web:2, ports: [{containerPort: 8080, name: http}],\n"            \
+    "         lifecycle: {preStop: {sleep: {seconds: 15}}}}\n"
+#define DEPLOYMENT_OF(name, ns, spec, labels)                                                      \
+    "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " name ", namespace: " ns "}\n"  \
+    "spec:\n" spec "  template:\n    metadata: {labels: {" labels "}}\n"
+#define WEB DEPLOYMENT_OF("web", "shop", "  replicas: 10\n", "app: web")
+#define SERVICE(name, ns, selector, port)                                                          \
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: " ns "}\n"          \
+    "spec: {selector: {" selector "}, ports: [{port: 80, targetPort: " port "}]}\n"
+#define BINDING(name, ns, service, arn, more)                                                      \
+    "---\napiVersion: elbv2.k8s.aws/v1beta1\nkind: TargetGroupBinding\nmetadata: {name: " name     \
+    ", namespace: " ns "}\nspec: {targetGroupARN: \"" arn "\", targetType: ip, serviceRef: "       \
+    "{name: " service ", port: 80}" more "}\n"
+
+struct one {
+    const char *what;
+    const char *yaml;
+    const char *codes;
+};
+static const struct one cases[] = {
+    {"all is well", WEB GOOD_POD, ""},
+    {"no binding takes it", DEPLOYMENT_OF("x", "shop", "", "app: x") GOOD_POD, ""},
+    {"the namespace has no label",
+     DEPLOYMENT_OF("web", "pay", "", "app: pay") GOOD_POD SERVICE("pay", "pay", "app: pay", "8080")
+         BINDING("pay", "pay", "pay", "arn:tg/pay", ""),
+     "warning gates_not_used"},
+    {"the label has another value",
+     "apiVersion: v1\nkind: Namespace\nmetadata: {name: pay, labels: "
+     "{elbv2.k8s.aws/pod-readiness-gate-inject: \"true\"}}\n" SERVICE(
+         "pay", "pay", "app: pay", "8080") BINDING("pay", "pay", "pay", "arn:tg/pay", "")
+         DEPLOYMENT_OF("web", "pay", "", "app: pay") GOOD_POD,
+     "warning gate_missing_wrong_label"},
+    {"the label is an annotation",
+     "apiVersion: v1\nkind: Namespace\nmetadata: {name: pay, annotations: "
+     "{elbv2.k8s.aws/pod-readiness-gate-inject: enabled}}\n" SERVICE(
+         "pay", "pay", "app: pay", "8080") BINDING("pay", "pay", "pay", "arn:tg/pay", "")
+         DEPLOYMENT_OF("web", "pay", "", "app: pay") GOOD_POD,
+     "warning gate_missing_wrong_label"},
+    {"the namespace's manifest labels it",
+     "apiVersion: v1\nkind: Namespace\nmetadata: {name: pay, labels: "
+     "{elbv2.k8s.aws/pod-readiness-gate-inject: enabled}}\n" SERVICE(
+         "pay", "pay", "app: pay", "8080") BINDING("pay", "pay", "pay", "arn:tg/pay", "")
+         DEPLOYMENT_OF("web", "pay", "", "app: pay") GOOD_POD,
+     "info gate_missing_pod_predates_binding"},
+    {"the webhook leaves the pods out",
+     DEPLOYMENT_OF("web", "shop", "",
+                   "app: web, app.kubernetes.io/name: aws-load-balancer-controller") GOOD_POD,
+     "warning gate_missing_opted_out"},
+    {"the binding comes after the workload",
+     DEPLOYMENT_OF("new", "shop", "", "app: new") GOOD_POD SERVICE(
+         "new", "shop", "app: new", "8080") BINDING("new", "shop", "new", "arn:tg/new", ""),
+     "warning gate_missing_pod_predates_binding"},
+    {"an Ingress makes the binding later",
+     SERVICE("new", "shop", "app: new", "8080") DEPLOYMENT_OF("new", "shop", "", "app: new")
+         GOOD_POD "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: new, "
+                  "namespace: shop, annotations: {alb.ingress.kubernetes.io/target-type: ip}}\n"
+                  "spec: {ingressClassName: alb, rules: [{http: {paths: [{path: /, pathType: "
+                  "Prefix, backend: {service: {name: new, port: {number: 80}}}}]}}]}\n",
+     "warning gate_missing_pod_predates_binding"},
+    {"an Ingress whose targets are nodes",
+     SERVICE("new", "shop", "app: new", "8080") DEPLOYMENT_OF("new", "shop", "", "app: new")
+         GOOD_POD "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: new, "
+                  "namespace: shop}\nspec: {ingressClassName: alb, defaultBackend: {service: "
+                  "{name: new, port: {number: 80}}}}\n",
+     "info gate_missing_target_type"},
+    {"a Service of an NLB makes the binding later",
+     "apiVersion: v1\nkind: Service\nmetadata: {name: nlb, namespace: shop, annotations: "
+     "{service.beta.kubernetes.io/aws-load-balancer-type: external, "
+     "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type: ip}}\nspec: {type: "
+     "LoadBalancer, selector: {app: new}, ports: [{port: 80}]}\n" DEPLOYMENT_OF(
+         "new", "shop", "", "app: new") GOOD_POD,
+     "warning gate_missing_pod_predates_binding"},
+    {"a gate of the old controller in the template",
+     WEB "    spec: {terminationGracePeriodSeconds: 330, readinessGates: [{conditionType: "
+         "target-health.alb.ingress.k8s.aws/a_b_80}], containers: [{name: a, lifecycle: {preStop: "
+         "{exec: {command: [sh, -c, sleep 20]}}}}]}\n",
+     "error gate_legacy_type"},
+    {"a gate of no binding in the template",
+     WEB "    spec: {terminationGracePeriodSeconds: 330, readinessGates: [{conditionType: "
+         "target-health.elbv2.k8s.aws/nobody}], containers: [{name: a, lifecycle: {preStop: "
+         "{sleep: {seconds: 20}}}}]}\n",
+     "error gate_in_pod_template"},
+    {"the gate of its binding in the template",
+     WEB "    spec: {terminationGracePeriodSeconds: 330, readinessGates: [{conditionType: "
+         "target-health.elbv2.k8s.aws/web}], containers: [{name: a, lifecycle: {preStop: "
+         "{sleep: {seconds: 20}}}}]}\n",
+     ""},
+    {"a binding with a name too long",
+     BINDING("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "shop", "web",
+             "arn:tg/long", "") WEB GOOD_POD,
+     "error binding_name_too_long, info gate_missing_pod_predates_binding"},
+    {"the Service does not exist", BINDING("new", "shop", "nobody", "arn:tg/new", ""),
+     "error binding_backend_not_found"},
+    {"the Service has no such port",
+     SERVICE(
+         "new", "shop", "app: new",
+         "8080") "---\napiVersion: elbv2.k8s.aws/v1beta1\nkind: TargetGroupBinding\nmetadata: "
+                 "{name: new, "
+                 "namespace: shop}\nspec: {targetType: ip, serviceRef: {name: new, port: 8080}}\n",
+     "error binding_backend_not_found"},
+    {"a named port that no container has",
+     SERVICE("web", "shop", "app: web", "metrics") WEB GOOD_POD, "error endpoints_stale"},
+    {"the Service selects other pods",
+     SERVICE("new", "shop", "app: nwe", "8080") BINDING("new", "shop", "new", "arn:tg/new", "")
+         DEPLOYMENT_OF("new", "shop", "", "app: new") GOOD_POD,
+     "warning gate_service_does_not_select_pod"},
+    {"two bindings on one group", BINDING("second", "shop", "web", "arn:tg/web", ""),
+     "error target_group_shared"},
+    {"two bindings that know of each other",
+     BINDING("second", "shop", "web", "arn:tg/web", ", multiClusterTargetGroup: true"), ""},
+    {"a binding that is there already", BINDING("web", "shop", "web", "arn:tg/web", ""), ""},
+    {"a family that the cluster lacks",
+     "apiVersion: eks.amazonaws.com/v1\nkind: TargetGroupBinding\nmetadata: {name: a, namespace: "
+     "shop}\nspec: {targetType: ip, serviceRef: {name: web, port: 80}}\n",
+     "error gate_missing"},
+    {"a deadline shorter than a gate takes",
+     DEPLOYMENT_OF("web", "shop", "  progressDeadlineSeconds: 20\n", "app: web") GOOD_POD,
+     "error progress_deadline_exceeded"},
+    {"a deadline that leaves little",
+     DEPLOYMENT_OF("web", "shop", "  progressDeadlineSeconds: 40\n", "app: web") GOOD_POD,
+     "warning progress_deadline_exceeded"},
+    {"no preStop hook", WEB "    spec: {containers: [{name: a}]}\n",
+     "info drain_shorter_than_deregistration"},
+    {"a preStop hook that takes it all",
+     WEB "    spec: {containers: [{name: a, lifecycle: {preStop: {sleep: {seconds: 30}}}}]}\n",
+     "warning drain_shorter_than_deregistration"},
+};
+
+static void given_manifests_when_judged_then_these_codes(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *v = preflight(b, cases[i].yaml);
+        if (strcmp(codes(v), cases[i].codes) != 0) {
+            fail_msg("%s: \"%s\", wanted \"%s\"", cases[i].what, codes(v), cases[i].codes);
+        }
+        json_decref(v);
+    }
+}
+
+static void given_a_good_workload_when_judged_then_gates_and_time(void **state)
+{
+    struct bed *b = *state;
+    json_t *v = preflight(b, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n" WEB GOOD_POD);
+    assert_string_equal(text_at(v, "verdict"), "fine");
+    assert_int_equal(int_at(v, "objects"), 2);
+    assert_int_equal(int_at(v, "ignored"), 1);
+    assert_int_equal(int_at(v, "workloads.0.line"), 5);
+    assert_string_equal(text_at(v, "workloads.0.gates.0.type"), "target-health.elbv2.k8s.aws/web");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.injected"), "yes");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.webhook"),
+                        "aws-load-balancer-webhook/mpod.elbv2.k8s.aws");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.target_group"), "arn:tg/web");
+    assert_int_equal(int_at(v, "workloads.0.gates.0.port"), 8080);
+    /* 10 pods, 25 % surge up and unavailable down: 3 + 2 at once; ALB: 15 s and 10 s */
+    assert_int_equal(int_at(v, "workloads.0.rollout.batches"), 2);
+    assert_int_equal(int_at(v, "workloads.0.rollout.gate_seconds"), 25);
+    assert_int_equal(int_at(v, "workloads.0.rollout.total_seconds"), 50);
+    assert_int_equal(int_at(v, "workloads.0.rollout.deadline_seconds"), 600);
+    json_decref(v);
+}
+
+static void given_the_webhook_down_when_judged_then_by_its_failure_policy(void **state)
+{
+    struct bed *b = *state;
+    struct endpoint e = {
+        .ready = 0, .target_kind = "", .target_name = "", .target_uid = "", .node = "", .zone = ""};
+    struct kube_slice slice;
+    record_clear(kind_info(KIND_ENDPOINT_SLICE)->table, &slice);
+    slice.endpoints = (struct list){&e, 1};
+    put(&b->f, KIND_ENDPOINT_SLICE, 3, "hook-1", &slice);
+    sql(&b->f, "UPDATE object SET ref = 'hook' WHERE name = 'hook-1'");
+    json_t *v = preflight(b, WEB GOOD_POD);
+    assert_string_equal(codes(v), "error webhook_no_endpoints");
+    json_decref(v);
+    e.ready = 1;
+    put(&b->f, KIND_ENDPOINT_SLICE, 3, "hook-2", &slice);
+    sql(&b->f, "UPDATE object SET ref = 'hook' WHERE name = 'hook-2'");
+    v = preflight(b, WEB GOOD_POD);
+    assert_string_equal(codes(v), "");
+    json_decref(v);
+}
+
+static void given_a_cluster_without_webhook_when_judged_then_nothing_injects(void **state)
+{
+    struct bed *b = *state;
+    sql(&b->f, "DELETE FROM object WHERE kind = %d", KIND_WEBHOOK_CONFIG);
+    json_t *v = preflight(b, WEB GOOD_POD);
+    assert_string_equal(codes(v), "warning gate_missing");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.injected"), "no");
+    assert_true(json_is_null(at(v, "workloads.0.rollout")));
+    json_decref(v);
+}
+
+static void given_too_many_namespaces_when_judged_then_an_error(void **state)
+{
+    struct bed *b = *state;
+    struct err err = {0};
+    struct list manifests;
+    struct preflight p;
+    AUTO(buf) yaml = BUF_INIT(64 << 10);
+    for (int i = 0; i <= PREFLIGHT_NAMESPACES_MAX; i++) {
+        (void)buf_addf(&yaml, "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n%d}\n", i);
+    }
+    arena_reset(b->a);
+    assert_true(manifest_read("t", buf_str(&yaml), yaml.len, b->a, &manifests, &err));
+    assert_true(reader_begin(b->r, &err));
+    assert_false(reader_preflight(b->r, 1, "shop", &manifests, &p, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    reader_end(b->r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(given_manifests_when_judged_then_these_codes, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(given_a_good_workload_when_judged_then_gates_and_time,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            given_the_webhook_down_when_judged_then_by_its_failure_policy, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            given_a_cluster_without_webhook_when_judged_then_nothing_injects, setup, teardown),
+        cmocka_unit_test_setup_teardown(given_too_many_namespaces_when_judged_then_an_error, setup,
+                                        teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
