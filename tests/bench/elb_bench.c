@@ -1,7 +1,7 @@
 /*
  * Polling 1,000 target groups of 50 targets: CPU of this process per poll, with signing, parsing
  * and comparing, beside a bare libcurl call that reuses its connection, in one run against one
- * local server (a child process, plain HTTP, keep-alive). Prints ratios; judges nothing.
+ * local server (a child process, HTTPS as AWS has it, keep-alive). Prints ratios; judges nothing.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -16,6 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/http.h"
 #include "source/elb_poll.h"
@@ -25,6 +28,31 @@ enum { GROUPS = 1000, TARGETS = 50, CALLS = 5000, PARALLEL = 32, TURNS = 3 };
 /* ---- the server: one thread a connection, one canned answer ---- */
 
 static struct buf page;
+static SSL_CTX *tls;
+static char cert_path[64];
+
+/* A certificate of its own, for one run. */
+static void make_certificate(void)
+{
+    char key_path[64];
+    (void)snprintf(cert_path, sizeof cert_path, "/tmp/gatehouse-bench-%d.crt", (int)getpid());
+    (void)snprintf(key_path, sizeof key_path, "/tmp/gatehouse-bench-%d.key", (int)getpid());
+    const char *const argv[] = {
+        "openssl", "req",    "-x509", "-newkey",       "rsa:2048", "-nodes",
+        "-days",   "2",      "-subj", "/CN=localhost", "-addext",  "subjectAltName=IP:127.0.0.1",
+        "-keyout", key_path, "-out",  cert_path,       NULL};
+    struct child openssl = {.argv = argv, .timeout_ms = 20000, .what = "openssl"};
+    AUTO(buf) out = BUF_INIT(65536);
+    struct err err = {0};
+    tls = SSL_CTX_new(TLS_server_method());
+    if (!child_run(&openssl, &out, &err) ||
+        SSL_CTX_use_certificate_file(tls, cert_path, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, key_path, SSL_FILETYPE_PEM) != 1) {
+        (void)fprintf(stderr, "certificate: %s\n", err.text);
+        exit(1);
+    }
+    (void)unlink(key_path);
+}
 
 static void make_page(void)
 {
@@ -67,19 +95,27 @@ static void *serve_connection(void *arg)
     int fd = (int)(intptr_t)arg;
     char in[16384];
     size_t len = 0;
-    ssize_t n = 0;
-    while ((n = recv(fd, in + len, sizeof in - 1 - len, 0)) > 0) {
+    int n = 0;
+    SSL *ssl = SSL_new(tls);
+    (void)SSL_set_fd(ssl, fd);
+    if (SSL_accept(ssl) != 1) {
+        SSL_free(ssl);
+        (void)close(fd);
+        return NULL;
+    }
+    while ((n = SSL_read(ssl, in + len, (int)(sizeof in - 1 - len))) > 0) {
         len += (size_t)n;
         in[len] = '\0';
         size_t used = request_length(in);
         if (used > 0) {
             memmove(in, in + used, len - used + 1);
             len -= used;
-            if (send(fd, page.data, page.len, MSG_NOSIGNAL) < 0) {
+            if (SSL_write(ssl, page.data, (int)page.len) <= 0) {
                 break;
             }
         }
     }
+    SSL_free(ssl);
     (void)close(fd);
     return NULL;
 }
@@ -145,6 +181,7 @@ static double bare(const char *url)
     for (int i = 0; i < PARALLEL; i++) {
         easy[i] = curl_easy_init();
         curl_easy_setopt(easy[i], CURLOPT_URL, url);
+        curl_easy_setopt(easy[i], CURLOPT_CAINFO, cert_path);
         curl_easy_setopt(easy[i], CURLOPT_POSTFIELDS, "Action=DescribeTargetHealth");
         curl_easy_setopt(easy[i], CURLOPT_WRITEFUNCTION, drop);
         (void)curl_multi_add_handle(multi, easy[i]);
@@ -179,6 +216,9 @@ static const char *bench_env(const char *name)
 {
     if (strcmp(name, "AWS_ACCESS_KEY_ID") == 0) {
         return "AKIDEXAMPLE";
+    }
+    if (strcmp(name, "AWS_CA_BUNDLE") == 0) {
+        return cert_path;
     }
     return strcmp(name, "AWS_SECRET_ACCESS_KEY") == 0 ? "secret" : NULL;
 }
@@ -282,9 +322,10 @@ int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     make_page();
+    make_certificate();
     pid_t pid = 0;
     char url[64];
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/", start_server(&pid));
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d/", start_server(&pid));
     http_global_init();
     double best_bare = 1e9;
     double best_poll = 1e9;
@@ -302,5 +343,6 @@ int main(void)
     (void)printf("reading a changed answer costs %.0f us more\n", parsed());
     (void)kill(pid, SIGTERM);
     (void)waitpid(pid, NULL, 0);
+    (void)unlink(cert_path);
     return 0;
 }
