@@ -358,7 +358,15 @@ static void findings_without_a_rollout_are_kept_by_namespace_and_cluster(void **
     assert_string_equal(ask_text(&b, "SELECT injection FROM namespace WHERE name = 'shop'"),
                         "missing");
     bed_begin(&b);
+    const struct facts_namespace *ns = NULL;
+    const struct facts_cluster *cluster = NULL;
+    assert_true(store_namespace_facts(b.s, shop, &ns, &err));
+    assert_true(store_cluster_facts(b.s, &cluster, &err));
+    assert_int_equal(ns->findings.n, 1); /* what was found before: its since is kept by it */
+    assert_int_equal(cluster->findings.n, 1);
     assert_true(store_save_findings(b.s, 0, &none, NULL, &err));
+    assert_true(store_cluster_facts(b.s, &cluster, &err));
+    assert_int_equal(cluster->findings.n, 0);
     bed_commit(&b);
     assert_true(b.commit.summary_changed);
     assert_int_equal(ask(&b, "SELECT count(*) FROM finding WHERE ns_id = 0 AND ended_at > 0"), 1);
