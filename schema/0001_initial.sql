@@ -320,6 +320,7 @@ CREATE TABLE span (
     from_at INTEGER NOT NULL,
     to_at INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX span_cluster ON span (cluster, id);
 
 -- The commit counter and its relatives: key -> integer.
 CREATE TABLE counter (

@@ -544,7 +544,8 @@ static void given_every_statement_when_planned_then_no_sort_and_no_scan(void **s
         assert_int_equal(sqlite3_prepare_v2(b->f.db, buf_str(&text), -1, &st, NULL), SQLITE_OK);
         while (sqlite3_step(st) == SQLITE_ROW) {
             const char *step = (const char *)sqlite3_column_text(st, 3);
-            bool few = strncmp(all[i].name, "BINDINGS_OF_", 12) == 0; /* a handful of rows */
+            bool few = strncmp(all[i].name, "BINDINGS_OF_", 12) == 0 || /* a handful of rows */
+                       strcmp(all[i].name, "AUDIT_FINDINGS") == 0; /* one namespace's, limited */
             if ((strstr(step, "TEMP B-TREE") != NULL && !few) ||
                 (strncmp(step, "SCAN", 4) == 0 && strstr(step, "INDEX") == NULL && !scan_ok)) {
                 fail_msg("%s: %s", all[i].name, step);
