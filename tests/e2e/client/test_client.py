@@ -13,10 +13,22 @@ import time
 import unittest
 from typing import Any
 
-from harness import BINARY, ROOT, Gatehouse, Simulator, folder
+from harness import BINARY, Gatehouse, Simulator, folder, wait_until
 
 FINE, FAILED, USAGE, TIMEOUT, SUPERSEDED, UNREACHABLE = range(6)
-BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
+SCENARIO = """
+name: client
+seed: 1
+nodes: 2
+namespaces:
+  shop:
+    inject: aws-lbc
+    workloads:
+      - {name: good, replicas: 3, image: "registry.example/shop/good:1", strategy: {maxSurge: 3, maxUnavailable: 0},
+         pod: {start: 1s}, binding: {name: good, health: healthy}}
+      - {name: bad, replicas: 2, image: "registry.example/shop/bad:1", strategy: {maxSurge: 1, maxUnavailable: 0},
+         pod: {start: 1s}, binding: {name: bad, health: code-mismatch}}
+"""
 PACE = {"stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "4s"}]}
 
 
@@ -30,14 +42,17 @@ class Client(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.folder = cls.enterClassContext(folder("client"))
-        cls.sim = Simulator(cls.folder, BASIC)
+        scenario = cls.folder / "client.yaml"
+        scenario.write_text(SCENARIO)
+        cls.sim = Simulator(cls.folder, scenario)
         cls.addClassCleanup(cls.sim.stop)
         cls.config: dict[str, Any] = {"kubernetes": {"kubeconfig": str(cls.sim.kubeconfig)}, "pace": PACE,
                                       "aws": {"mode": "off"}}
         cls.server = Gatehouse(cls.folder, cls.config)
         cls.addClassCleanup(lambda: cls.server.stop())
         cls.server.wait_state("shop", "good", "serving")
-        cls.server.wait_state("shop", "bad", "stuck")
+        wait_until("bad has its cause", lambda: cls.server.wait_state("shop", "bad", "stuck")["cause"]["code"]
+                   == "health_check_code_mismatch", 60)
 
     def call(self, code: int, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
         done = run(*words, server=self.server.url, **more)
