@@ -300,7 +300,6 @@ void kube_watch_gone(struct kube_watch *w)
     watch_list_reset(w);
     watch_forget(w);
     w->state = WATCH_ABSENT;
-    w->synced = true; /* nothing to wait for */
     emit_gone(&w->emit);
     emit_report(&w->emit, SOURCE_ABSENT, "");
 }

@@ -66,7 +66,7 @@ struct kube_watch {
     bool inconsistent;  /* pages mix times after a 410: watches start at the first page's version */
     bool no_watch_list; /* the server refused a WatchList */
     bool pages_next;    /* the next list goes by pages: a WatchList broke off */
-    bool synced;        /* had its first full list, or stood in the store, or is not there */
+    bool synced;        /* had its first full list, or stood in the store */
     bool verifying;     /* the list under way is a periodic verification */
     bool no_exact;      /* the server would not list at the watch's version */
     bool missing;       /* a 404: discovery shall say whether the kind is gone */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "watch_rig.h"
 
@@ -312,12 +313,16 @@ static void test_expired_resource_version(void **state)
 {
     (void)state;
     struct rig r;
+    struct watch_timing slow = rig_timing;
+    slow.backoff_first = 3000;
     rig_init(&r);
     rig_start(&r, expired, &r);
+    r.watch.timing = &slow;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "END:30"));
     assert_log(&r, " BEGIN +a@1 +b@2 END:10 BEGIN +b@2 END:20 BEGIN +b@2 +c@25 END:30");
     assert_int_equal(r.counters.relists_410, 2);
+    assert_true(seen_at[2] - seen_at[1] < 1000); /* what was healthy does not wait */
     rig_fini(&r);
 }
 
@@ -1187,16 +1192,12 @@ static void test_a_full_queue_holds_the_socket_and_loses_nothing(void **state)
     struct rig r;
     rig_init(&r);
     queue_free(r.queue, rig_drop);
-    r.queue = queue_new(6, 4 << 20);
+    r.queue = queue_new(2, 4 << 20);
     rig_start(&r, flood, NULL);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_until(&r, "END:10"));
     char last[32];
     (void)snprintf(last, sizeof last, "+p%d@", FLOOD - 1);
-    for (int round = 0; round < 2000 && strstr(buf_str(&r.log), last) == NULL; round++) {
-        r.keep_queue = round % 10 != 0; /* the writer wakes now and then */
-        rig_turn(&r);
-    }
+    assert_true(rig_with_sleepy_writer(&r, last, 2));
     check_flood(&r);
     assert_in_range(r.watch.streams[0].reader.in.cap, 1, 1 << 20); /* held in TCP, not here */
     assert_true(queue_stats(r.queue).found_full > 0);
@@ -1222,31 +1223,108 @@ static void flood_list(struct script_conn *c, const struct script_request *r, vo
     (void)buf_addz(&b, "]}");
     script_reply(c, 200, "Content-Type: application/json\r\n", b.data, b.len);
 }
+static void check_flooded_list(struct rig *r)
+{
+    const char *p = buf_str(&r->log);
+    unsigned n = 0;
+    assert_int_equal(strncmp(p, " BEGIN +p0@100 +p1@101", 22), 0);
+    assert_non_null(strstr(p, " +p5999@6099 END:10"));
+    for (; (p = strchr(p, '+')) != NULL; p++) {
+        n++;
+    }
+    assert_int_equal(n, FLOOD);
+    assert_true(queue_stats(r->queue).found_full > 0);
+}
 static void test_a_full_queue_holds_a_page_and_loses_nothing(void **state)
 {
     (void)state;
     struct rig r;
     rig_init(&r);
     queue_free(r.queue, rig_drop);
-    r.queue = queue_new(6, 4 << 20);
+    r.queue = queue_new(2, 4 << 20);
     rig_start(&r, flood_list, NULL);
     kube_watch_found(&r.watch, "v1");
-    for (int round = 0; round < 2000 && strstr(buf_str(&r.log), "END:10") == NULL; round++) {
-        r.keep_queue = round % 10 != 0;
-        /* what is sent waits for room only when the page is complete: let the writer run then */
-        if (queue_stats(r.queue).items >= 4) {
-            r.keep_queue = false;
-        }
+    assert_true(rig_with_sleepy_writer(&r, "END:10", 2));
+    check_flooded_list(&r);
+    rig_fini(&r);
+}
+
+/* The same compressed: an answer that had to wait must not be inflated twice, nor left out. */
+static void flood_gzip(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    AUTO(buf) b = BUF_INIT(16 << 20);
+    if (is_watch(r)) {
+        quiet_watch(c);
+        return;
+    }
+    (void)buf_addz(&b,
+                   "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[");
+    for (int i = 0; i < FLOOD; i++) {
+        (void)buf_addf(
+            &b, "%s{\"metadata\":{\"name\":\"p%d\",\"resourceVersion\":\"%d\",\"uid\":\"%u\"}}",
+            i > 0 ? "," : "", i, 100 + i, (unsigned)i * 2654435761u);
+    }
+    (void)buf_addz(&b, "]}");
+    uLong size = compressBound(b.len) + 64;
+    AUTO_FREE char *packed = malloc(size);
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (Bytef *)b.data;
+    z.avail_in = (uInt)b.len;
+    z.next_out = (Bytef *)packed;
+    z.avail_out = (uInt)size;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    script_reply(c, 200, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n", packed,
+                 size - z.avail_out);
+    (void)deflateEnd(&z);
+}
+static void test_a_full_queue_holds_a_compressed_page(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.compress = true;
+    queue_free(r.queue, rig_drop);
+    r.queue = queue_new(2, 4 << 20);
+    rig_start(&r, flood_gzip, NULL);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_with_sleepy_writer(&r, "END:10", 2));
+    check_flooded_list(&r);
+    rig_fini(&r);
+}
+
+/* What was taken from the socket and could not leave must leave later, though nothing more comes.
+ */
+static void test_a_backlog_leaves_though_the_stream_is_quiet(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    queue_free(r.queue, rig_drop);
+    r.queue = queue_new(1, 4 << 20);
+    rig_start(&r, plain, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_with_sleepy_writer(&r, "END:10", 0));
+    struct watch_stream *s = &r.watch.streams[0];
+    while (s->opened_ms == 0 || s->mode != STREAM_WATCH) {
         rig_turn(&r);
     }
-    const char *p = buf_str(&r.log);
-    assert_int_equal(strncmp(p, " BEGIN +p0@100 +p1@101", 22), 0);
-    assert_non_null(strstr(p, " +p5999@6099 END:10"));
-    unsigned n = 0;
-    for (; (p = strchr(p, '+')) != NULL; p++) {
-        n++;
+    AUTO(buf) b = BUF_INIT(1 << 20);
+    for (int i = 0; i < 700; i++) {
+        (void)buf_addf(&b,
+                       "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"name\":"
+                       "\"p%d\",\"resourceVersion\":\"%d\"}}}\n",
+                       i, 100 + i);
     }
-    assert_int_equal(n, FLOOD);
+    bool wait = false;
+    assert_true(stream_data(s, b.data, b.len, &wait)); /* one piece, taken whole */
+    assert_false(wait);
+    assert_true(frame_pending(&s->reader) > 0); /* two batches are full, the queue holds one */
+    assert_true(stream_data(s, b.data, b.len, &wait));
+    assert_true(wait); /* no room: not taken */
+    assert_true(rig_until(&r, "+p699@799"));
+    assert_int_equal(frame_pending(&s->reader), 0);
     rig_fini(&r);
 }
 
@@ -1618,6 +1696,8 @@ int main(void)
         cmocka_unit_test(test_an_8_mib_object_is_read_and_a_larger_one_passed_over),
         cmocka_unit_test(test_a_full_queue_holds_the_socket_and_loses_nothing),
         cmocka_unit_test(test_a_full_queue_holds_a_page_and_loses_nothing),
+        cmocka_unit_test(test_a_full_queue_holds_a_compressed_page),
+        cmocka_unit_test(test_a_backlog_leaves_though_the_stream_is_quiet),
         cmocka_unit_test(test_resume_goes_on_without_a_list),
         cmocka_unit_test(test_an_expired_resume_is_not_ok_before_its_list),
         cmocka_unit_test(test_periodic_verification),

@@ -183,6 +183,52 @@ static inline void rig_fini(struct rig *r)
     buf_fini(&r->sources);
 }
 
+/* A writer that sleeps between changes, on a thread of its own, until the log has a text. */
+struct sleepy {
+    struct rig *rig;
+    const char *until;
+    int pause_ms;
+    atomic_bool done;
+    pthread_t thread;
+};
+
+static inline void *sleepy_main(void *arg)
+{
+    struct sleepy *s = arg;
+    int64_t end = clock_mono_ms() + 20000;
+    while (strstr(buf_str(&s->rig->log), s->until) == NULL && clock_mono_ms() < end) {
+        void *item = NULL;
+        if (queue_drain(s->rig->queue, &item, 1, 10) == 1) {
+            rig_note(s->rig, item);
+            change_free(item);
+        }
+        (void)poll(NULL, 0, s->pause_ms);
+    }
+    atomic_store(&s->done, true);
+    while (queue_stats(s->rig->queue).items > 0) { /* nobody may wait for room when this ends */
+        void *item = NULL;
+        if (queue_drain(s->rig->queue, &item, 1, 0) == 1) {
+            rig_note(s->rig, item);
+            change_free(item);
+        }
+    }
+    return NULL;
+}
+
+/* Turns while such a writer takes what comes; the queue holds few changes. True: the text came. */
+static inline bool rig_with_sleepy_writer(struct rig *r, const char *until, int pause_ms)
+{
+    struct sleepy s = {.rig = r, .until = until, .pause_ms = pause_ms};
+    r->keep_queue = true;
+    (void)pthread_create(&s.thread, NULL, sleepy_main, &s);
+    while (!atomic_load(&s.done)) {
+        rig_turn(r);
+    }
+    (void)pthread_join(s.thread, NULL);
+    r->keep_queue = false;
+    return strstr(buf_str(&r->log), until) != NULL;
+}
+
 #define assert_log(rig, text) assert_string_equal(buf_str(&(rig)->log), text)
 
 #endif
