@@ -111,6 +111,17 @@ static int help_all(void)
     return EXIT_FINE;
 }
 
+/* It talks to a server: its exit code says what came of it. */
+static bool is_client(const struct command *cmd)
+{
+    for (const struct command_flag *f = cmd->flags; f != NULL && f->name != NULL; f++) {
+        if (strcmp(f->name, "server") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int help_command(const struct command *cmd)
 {
     (void)printf("Usage: gatehouse %s%s%s [flags]\n\n%s\n", cmd->name,
@@ -132,6 +143,9 @@ static int help_command(const struct command *cmd)
                      "  --%-30s same as --kubernetes-kubeconfig\n"
                      "  --%-30s same as --kubernetes-context\n",
                      buf_str(&out), "kubeconfig", "context");
+    }
+    if (is_client(cmd)) {
+        (void)puts("\n" EXIT_CODES);
     }
     return EXIT_FINE;
 }

@@ -127,6 +127,7 @@ class Client(unittest.TestCase):
         self.assertIn("http://127.0.0.1:1", nobody.stderr)
         for command in ("status", "wait", "gate", "explain", "completion"):
             self.assertIn(f"Usage: gatehouse {command}", self.call(FINE, command, "--help").stdout)
+        self.assertIn("4 superseded", self.call(FINE, "wait", "-h").stdout)
 
     def test_6_a_terminal_gets_one_live_line(self) -> None:
         pid, terminal = pty.fork()
@@ -185,6 +186,20 @@ class Client(unittest.TestCase):
         waiter.join(100)
         self.assertEqual(done[0].returncode, FINE, (done[0].stdout, done[0].stderr))
         self.assertIn("no answer", done[0].stderr)
+
+    def test_8_what_replaces_a_pinned_image_supersedes_it(self) -> None:
+        done: list[subprocess.CompletedProcess[str]] = []
+        image = "registry.example/shop/bad:"
+        self.sim.control("do", {"do": "set-image", "workload": "shop/bad", "image": image + "2"})
+        waiter = threading.Thread(target=lambda: done.append(
+            run("wait", "shop/bad", "--image", image + "2", "--timeout", "40s", server=self.server.url, seconds=50)))
+        waiter.start()
+        wait_until("revision 2 is seen", lambda: self.server.rollout("shop", "bad")["images"] == [image + "2"])
+        time.sleep(1.5)
+        self.sim.control("do", {"do": "set-image", "workload": "shop/bad", "image": image + "3"})
+        waiter.join(50)
+        self.assertEqual(done[0].returncode, SUPERSEDED, (done[0].stdout, done[0].stderr))
+        self.assertIn("revision 3", done[0].stdout)
 
     def test_9_old_data_are_no_success(self) -> None:
         self.sim.stop()

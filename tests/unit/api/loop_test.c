@@ -207,7 +207,7 @@ static void given_ceilings_when_passed_then_clear_answers(void **state)
     (void)state;
     struct bed b;
     bed_start(&b, "");
-    AUTO(buf) r = BUF_INIT(1 << 20);
+    AUTO(buf) r = BUF_INIT(2 << 20);
     (void)buf_addz(&r, "GET /livez HTTP/1.1\r\n" HOST "x: ");
     for (int i = 0; i < 20000; i++) {
         (void)buf_addc(&r, 'a');
@@ -216,15 +216,23 @@ static void given_ceilings_when_passed_then_clear_answers(void **state)
     const char *text = ask(&b, buf_str(&r), "}");
     assert_non_null(strstr(text, "HTTP/1.1 431 "));
     assert_non_null(strstr(text, "\"/problems/head_too_large\""));
-    /* by its Content-Length, and by what comes in chunks */
-    text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\n", "}");
+    /* what the route does not take, what none takes by its Content-Length, and what comes in
+     * chunks */
+    buf_clear(&r);
+    (void)buf_addz(&r, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\n");
+    for (int i = 0; i < 100000; i++) {
+        (void)buf_addc(&r, 'a');
+    }
+    text = ask(&b, buf_str(&r), "}");
+    assert_non_null(strstr(text, "HTTP/1.1 413 "));
+    text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 2000000\r\n\r\n", "}");
     assert_non_null(strstr(text, "HTTP/1.1 413 "));
     assert_non_null(strstr(text, "content-type: application/problem+json"));
     assert_non_null(strstr(text, "\"/problems/too_large\""));
     buf_clear(&r);
     (void)buf_addz(&r, "POST /-/reload HTTP/1.1\r\n" HOST
-                       "Transfer-Encoding: chunked\r\n\r\n20000\r\n");
-    for (int i = 0; i < 0x20000; i++) {
+                       "Transfer-Encoding: chunked\r\n\r\n120000\r\n");
+    for (int i = 0; i < 0x120000; i++) {
         (void)buf_addc(&r, 'a');
     }
     text = ask(&b, buf_str(&r), "}");
