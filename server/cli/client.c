@@ -167,7 +167,8 @@ static size_t count_named(const json_t *page, const char *name, const char **ret
     {
         if (strcmp(json_text(item, "name"), name) == 0) {
             *ret_kind = json_text(item, "kind");
-            (void)buf_addf(kinds, "%s%s", found > 0 ? ", " : "", *ret_kind);
+            (void)buf_addz(kinds, found > 0 ? ", " : "");
+            text_clean(kinds, *ret_kind, false);
             found++;
         }
     }

@@ -189,7 +189,10 @@ static void describe(const json_t *r, struct buf *out)
     text_clean(out, json_text(r, "namespace"), false);
     (void)buf_addc(out, '/');
     text_clean(out, json_text(r, "name"), false);
-    (void)buf_addf(out, " %s is %s", json_text(r, "kind"), json_text(r, "state"));
+    (void)buf_addc(out, ' ');
+    text_clean(out, json_text(r, "kind"), false);
+    (void)buf_addz(out, " is ");
+    text_clean(out, json_text(r, "state"), false);
     if (json_when(r, "since") > 0) {
         (void)buf_addz(out, " for ");
         text_age(out, now - json_when(r, "since"));

@@ -189,6 +189,10 @@ static const struct one cases[] = {
      DEPLOYMENT_OF("new", "shop", "", "app: new") GOOD_POD SERVICE(
          "new", "shop", "app: new", "8080") BINDING("new", "shop", "new", "arn:tg/new", ""),
      "warning gate_missing_pod_predates_binding"},
+    {"only the binding comes after the workload",
+     SERVICE("new", "shop", "app: new", "8080") DEPLOYMENT_OF("new", "shop", "", "app: new")
+         GOOD_POD BINDING("new", "shop", "new", "arn:tg/new", ""),
+     "warning gate_missing_pod_predates_binding"},
     {"an Ingress makes the binding later",
      SERVICE("new", "shop", "app: new", "8080") DEPLOYMENT_OF("new", "shop", "", "app: new")
          GOOD_POD "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: new, "
@@ -320,6 +324,32 @@ static void given_the_webhook_down_when_judged_then_by_its_failure_policy(void *
     json_decref(v);
 }
 
+#define AUTO_LABEL "eks.amazonaws.com/pod-readiness-gate-inject: enabled"
+#define LBC_LABEL  "elbv2.k8s.aws/pod-readiness-gate-inject: enabled"
+#define AUTO_SET(label)                                                                            \
+    "apiVersion: v1\nkind: Namespace\nmetadata: {name: pay, labels: {" label "}}\n" SERVICE(       \
+        "pay", "pay", "app: pay",                                                                  \
+        "8080") "---\napiVersion: eks.amazonaws.com/v1\nkind: TargetGroupBinding\nmetadata: "      \
+                "{name: auto, namespace: pay}\nspec: {targetType: ip, serviceRef: {name: pay, "    \
+                "port: 80}}\n" DEPLOYMENT_OF("web", "pay", "", "app: pay") GOOD_POD
+
+static void given_auto_mode_when_judged_then_its_own_label_counts(void **state)
+{
+    struct bed *b = *state;
+    sql(&b->f, "INSERT INTO source VALUES"
+               " (1, 'kubernetes/targetgroupbindings.eks.amazonaws.com', 2, '', 1, 1)");
+    json_t *v = preflight(b, AUTO_SET(AUTO_LABEL));
+    assert_string_equal(codes(v), "info gate_missing_pod_predates_binding");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.type"),
+                        "target-health.eks.amazonaws.com/auto");
+    assert_string_equal(text_at(v, "workloads.0.gates.0.injected"), "likely");
+    json_decref(v);
+    v = preflight(b, AUTO_SET(LBC_LABEL));
+    assert_string_equal(codes(v), "warning gate_missing_wrong_label");
+    assert_non_null(strstr(text_at(v, "findings.0.message"), "of the other controller"));
+    json_decref(v);
+}
+
 static void given_a_cluster_without_webhook_when_judged_then_nothing_injects(void **state)
 {
     struct bed *b = *state;
@@ -358,6 +388,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             given_the_webhook_down_when_judged_then_by_its_failure_policy, setup, teardown),
+        cmocka_unit_test_setup_teardown(given_auto_mode_when_judged_then_its_own_label_counts,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             given_a_cluster_without_webhook_when_judged_then_nothing_injects, setup, teardown),
         cmocka_unit_test_setup_teardown(given_too_many_namespaces_when_judged_then_an_error, setup,
