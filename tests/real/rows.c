@@ -31,7 +31,7 @@ static enum kind kind_of(const char *text)
             return (enum kind)k;
         }
     }
-    return (enum kind)atoi(text);
+    return (enum kind)strtol(text, NULL, 10);
 }
 
 static const char *column(sqlite3_stmt *st, int i)

@@ -1197,7 +1197,7 @@ static void test_a_full_queue_holds_the_socket_and_loses_nothing(void **state)
     kube_watch_found(&r.watch, "v1");
     char last[32];
     (void)snprintf(last, sizeof last, "+p%d@", FLOOD - 1);
-    assert_true(rig_with_sleepy_writer(&r, last, 2));
+    assert_true(rig_with_sleepy_writer(&r, last, 40));
     check_flood(&r);
     assert_in_range(r.watch.streams[0].reader.in.cap, 1, 1 << 20); /* held in TCP, not here */
     assert_true(queue_stats(r.queue).found_full > 0);
@@ -1244,7 +1244,7 @@ static void test_a_full_queue_holds_a_page_and_loses_nothing(void **state)
     r.queue = queue_new(2, 4 << 20);
     rig_start(&r, flood_list, NULL);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_with_sleepy_writer(&r, "END:10", 2));
+    assert_true(rig_with_sleepy_writer(&r, "END:10", 40));
     check_flooded_list(&r);
     rig_fini(&r);
 }
@@ -1289,7 +1289,7 @@ static void test_a_full_queue_holds_a_compressed_page(void **state)
     r.queue = queue_new(2, 4 << 20);
     rig_start(&r, flood_gzip, NULL);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_with_sleepy_writer(&r, "END:10", 2));
+    assert_true(rig_with_sleepy_writer(&r, "END:10", 40));
     check_flooded_list(&r);
     rig_fini(&r);
 }
