@@ -231,4 +231,56 @@ static inline bool rig_with_sleepy_writer(struct rig *r, const char *until, int 
 
 #define assert_log(rig, text) assert_string_equal(buf_str(&(rig)->log), text)
 
+/* ---- what many tests use ---- */
+
+static inline bool has(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+static inline bool is_watch(const struct script_request *r)
+{
+    return has(r->path, "watch=1");
+}
+
+static inline void reply_list(struct script_conn *c, const char *rv, const char *token,
+                              const char *names)
+{
+    AUTO(buf) b = BUF_INIT(1 << 16);
+    script_json(c, 200, json_pod_list(&b, rv, token, names));
+}
+
+static inline void begin_watch(struct script_conn *c)
+{
+    script_begin(c, "application/json");
+}
+
+/* A quiet watch that lives until the test ends. */
+static inline void quiet_watch(struct script_conn *c)
+{
+    begin_watch(c);
+    (void)script_hold(c, -1);
+}
+
+static inline void expect(script_fn fn, const char *log, const char *until)
+{
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, fn, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, until));
+    assert_log(&r, log);
+    rig_fini(&r);
+}
+
+static inline void plain(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (is_watch(r)) {
+        quiet_watch(c);
+    } else {
+        reply_list(c, "10", "", "a@1");
+    }
+}
+
 #endif

@@ -1,0 +1,356 @@
+/*
+ * The watch machine over time: resuming from the store, periodic verification, named namespaces,
+ * servers that go and come back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "watch_rig.h"
+
+/* ---- resume and verification ---- */
+
+static void resumes(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    assert_true(is_watch(r) && has(r->path, "&resourceVersion=77"));
+    begin_watch(c);
+    (void)script_text(c, JSON_POD("ADDED", "a", "78"));
+    (void)script_hold(c, -1);
+}
+static void test_resume_goes_on_without_a_list(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, resumes, &r);
+    kube_watch_resume(&r.watch, "77");
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "+a@78"));
+    assert_log(&r, " +a@78");
+    rig_for(&r, 30);
+    assert_string_equal(buf_str(&r.sources), " syncing ok");
+    rig_fini(&r);
+}
+
+static void resume_expired(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        begin_watch(c);
+        (void)script_text(c, JSON_ERROR("410", "too old resource version"));
+        script_end(c);
+    } else if (r->n == 1) {
+        reply_list(c, "90", "", "a@80");
+    } else {
+        quiet_watch(c);
+    }
+}
+static void test_an_expired_resume_is_not_ok_before_its_list(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, resume_expired, &r);
+    kube_watch_resume(&r.watch, "77");
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:90"));
+    assert_log(&r, " BEGIN +a@80 END:90");
+    assert_string_equal(buf_str(&r.sources), " syncing ok");
+    rig_fini(&r);
+}
+
+/* Verification: a paged list in place of the watch, of the version where the watch stands, marked
+ * as such; the kind stays synced, and a list that breaks goes back to the watch. */
+static void verifies(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        reply_list(c, "10", "", "a@1 b@2");
+    } else if (r->n == 1) {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("12"));
+        (void)script_hold(c, -1);
+    } else if (r->n == 2) {
+        assert_string_equal(r->path, "/api/v1/pods?limit=500&resourceVersion=12"
+                                     "&resourceVersionMatch=Exact");
+        script_json(c, 500, "{}");
+    } else if (r->n == 3) {
+        assert_true(is_watch(r) && has(r->path, "&resourceVersion=12"));
+        quiet_watch(c);
+    } else if (r->n == 4) {
+        assert_true(has(r->path, "&resourceVersion=12&resourceVersionMatch=Exact"));
+        reply_list(c, "12", "NEXT", "a@1");
+    } else if (r->n == 5) {
+        assert_string_equal(r->path, "/api/v1/pods?limit=500&continue=NEXT");
+        reply_list(c, "12", "", "c@3");
+    } else {
+        assert_true(!is_watch(r) || has(r->path, "&resourceVersion=12"));
+        quiet_watch(c);
+    }
+}
+static void test_periodic_verification(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.verify_interval_ms = 200;
+    rig_start(&r, verifies, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_requests(&r, 3));
+    assert_true(r.watch.synced);
+    assert_true(rig_until(&r, "END:12"));
+    assert_log(&r, " BEGIN +a@1 +b@2 END:10 MARK:12 VERIFY +a@1 +c@3 END:12");
+    assert_true(r.watch.synced);
+    rig_fini(&r);
+}
+
+/* The version is compacted away, or the server does not know how: back to the watch, and the next
+ * verification goes by the newest state. */
+static void verifies_plainly(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        reply_list(c, "10", "", "a@1 b@2");
+    } else if (is_watch(r)) {
+        assert_true(has(r->path, r->n < 5 ? "&resourceVersion=10" : "&resourceVersion=20"));
+        quiet_watch(c);
+    } else if (r->n == 2) {
+        assert_true(has(r->path, "resourceVersionMatch=Exact"));
+        size_t n = 0;
+        AUTO_FREE char *body = kube_fixture("status-410-exact.json", &n);
+        script_reply(c, 410, "Content-Type: application/json\r\n", body, n);
+    } else {
+        assert_string_equal(r->path, "/api/v1/pods?limit=500");
+        reply_list(c, "20", "", "a@1");
+    }
+}
+static void test_verification_without_an_exact_version(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.verify_interval_ms = 120;
+    rig_start(&r, verifies_plainly, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:20"));
+    assert_log(&r, " BEGIN +a@1 +b@2 END:10 VERIFY +a@1 END:20");
+    rig_fini(&r);
+}
+
+/* ---- namespaces ---- */
+
+static void by_namespace(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    bool one = has(r->path, "/namespaces/one/pods");
+    if (!is_watch(r)) {
+        assert_true(one || has(r->path, "/namespaces/two/pods"));
+        reply_list(c, one ? "10" : "14", "", one ? "a@1" : "b@2");
+        return;
+    }
+    begin_watch(c);
+    if (has(r->path, "&resourceVersion=10")) {
+        (void)script_text(c, one ? JSON_BOOKMARK("30")
+                                 : JSON_BOOKMARK("25") JSON_POD("ADDED", "c", "26"));
+    }
+    (void)script_hold(c, -1);
+}
+static void test_named_namespaces_are_one_list_and_a_watch_each(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const char *const names[] = {"one", "two", NULL};
+    rig_init(&r);
+    r.options.namespaces = names;
+    r.options.watch_list = true;
+    rig_start(&r, by_namespace, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "+c@26"));
+    assert_log(&r, " BEGIN +a@1 +b@2 END: +c@26"); /* no version to resume from */
+    assert_int_equal(r.server->requests, 4);
+    rig_fini(&r);
+}
+
+static void one_expires(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    bool one = has(r->path, "/namespaces/one/pods");
+    if (!is_watch(r)) {
+        reply_list(c, r->n < 2 ? "10" : "20", "", one ? "a@1" : "b@2");
+    } else if (one && has(r->path, "&resourceVersion=10")) {
+        script_json(c, 410, "{\"kind\":\"Status\",\"code\":410}");
+    } else {
+        quiet_watch(c);
+    }
+}
+static void test_one_expired_namespace_lists_all_anew(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const char *const names[] = {"one", "two", NULL};
+    rig_init(&r);
+    r.options.namespaces = names;
+    rig_start(&r, one_expires, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END: BEGIN +a@1 +b@2 END:"));
+    assert_log(&r, " BEGIN +a@1 +b@2 END: BEGIN +a@1 +b@2 END:");
+    rig_fini(&r);
+}
+
+static void test_paths(void **state)
+{
+    (void)state;
+    struct kube_options opt = {.page_size = 7, .watch_list = true};
+    struct watch_counters counters = {0};
+    static const struct {
+        enum kind kind;
+        const char *version;
+        const char *path;
+    } cases[] = {
+        {KIND_NAMESPACE, "v1", "/api/v1/namespaces?limit=7"},
+        {KIND_BINDING_AUTO, "v1", "/apis/eks.amazonaws.com/v1/targetgroupbindings?limit=7"},
+        {KIND_EVENT, "v1", "/api/v1/events?limit=7&fieldSelector=type%21%3DNormal"},
+        {KIND_LEASE, "v1",
+         "/apis/coordination.k8s.io/v1/leases?limit=7&fieldSelector="
+         "metadata.name%3Daws-load-balancer-controller-leader"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kube_watch w;
+        AUTO(buf) path = BUF_INIT(4096);
+        kube_watch_init(&w, cases[i].kind, &opt, NULL, NULL, &counters);
+        (void)snprintf(w.version, sizeof w.version, "%s", cases[i].version);
+        w.streams[0].mode = STREAM_PAGE;
+        kube_watch_path(&w, &w.streams[0], 300, &path);
+        assert_string_equal(buf_str(&path), cases[i].path);
+        kube_watch_fini(&w);
+    }
+}
+
+/* Nobody listens: shown as unreachable, and found again when somebody does. */
+static void test_an_unreachable_server_is_shown_and_found_again(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, plain, &r);
+    char good[64];
+    (void)snprintf(good, sizeof good, "%s", r.server_url);
+    (void)snprintf(r.server_url, sizeof r.server_url, "http://127.0.0.1:1");
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "unreachable"));
+    assert_log(&r, "");
+    (void)snprintf(r.server_url, sizeof r.server_url, "%s", good);
+    assert_true(rig_until(&r, "END:10"));
+    assert_string_equal(buf_str(&r.sources), " syncing unreachable ok");
+    rig_fini(&r);
+}
+
+/* Once the server is known to answer again, a long back-off is not waited out. */
+static void test_a_server_that_is_back_is_asked_at_once(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct watch_timing slow = rig_timing;
+    slow.backoff_first = 60;
+    slow.backoff_max = 100000;
+    rig_init(&r);
+    rig_start(&r, plain, &r);
+    char good[64];
+    (void)snprintf(good, sizeof good, "%s", r.server_url);
+    (void)snprintf(r.server_url, sizeof r.server_url, "http://127.0.0.1:1");
+    r.watch.timing = &slow;
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "unreachable"));
+    r.watch.streams[0].backoff_ms = 50000;
+    rig_for(&r, 200); /* now it waits for most of a minute */
+    assert_true(r.watch.streams[0].due_ms > clock_mono_ms() + 20000);
+    (void)snprintf(r.server_url, sizeof r.server_url, "%s", good);
+    kube_watch_hurry(&r.watch);
+    assert_true(rig_until(&r, "END:10"));
+    rig_fini(&r);
+}
+
+/* A cut that heals at the next try is nobody's news; one that does not is. */
+static void cut_once(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        reply_list(c, "10", "", "");
+    } else if (r->n == 1) {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("11"));
+        script_cut(c);
+    } else if (r->n == 2) {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("12"));
+        script_cut(c);
+    } else if (r->n < 5) {
+        script_cut(c);
+    } else {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("13"));
+        (void)script_hold(c, -1);
+    }
+}
+static void test_a_cut_that_heals_is_not_reported(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, cut_once, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "MARK:12"));
+    assert_string_equal(buf_str(&r.sources), " syncing ok");
+    assert_true(rig_until(&r, "MARK:13"));
+    rig_for(&r, 30);
+    assert_string_equal(buf_str(&r.sources), " syncing ok unreachable ok");
+    assert_log(&r, " BEGIN END:10 MARK:11 MARK:12 MARK:13");
+    rig_fini(&r);
+}
+
+/* A multi-member gzip stream, as servers from 1.37 send to who asks: we do not ask, but read it. */
+static void no_gzip_offered(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    assert_int_equal(has(r->headers, "Accept-Encoding: gzip"), !is_watch(r));
+    if (is_watch(r)) {
+        quiet_watch(c);
+    } else {
+        reply_list(c, "10", "", "a@1");
+    }
+}
+static void test_watch_does_not_offer_gzip(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.compress = true;
+    rig_start(&r, no_gzip_offered, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_requests(&r, 2));
+    rig_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resume_goes_on_without_a_list),
+        cmocka_unit_test(test_an_expired_resume_is_not_ok_before_its_list),
+        cmocka_unit_test(test_periodic_verification),
+        cmocka_unit_test(test_verification_without_an_exact_version),
+        cmocka_unit_test(test_named_namespaces_are_one_list_and_a_watch_each),
+        cmocka_unit_test(test_one_expired_namespace_lists_all_anew),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_an_unreachable_server_is_shown_and_found_again),
+        cmocka_unit_test(test_a_server_that_is_back_is_asked_at_once),
+        cmocka_unit_test(test_a_cut_that_heals_is_not_reported),
+        cmocka_unit_test(test_watch_does_not_offer_gzip),
+    };
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}
