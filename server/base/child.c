@@ -16,8 +16,6 @@
 #include "base/mem.h"
 #include "base/own.h"
 
-extern char **environ;
-
 /* Texts are only read by posix_spawn, whose argument is not const for historical reasons. */
 static char *loose(const char *text)
 {

@@ -62,7 +62,7 @@ static inline void aws_answer_auto(struct aws_answer *a)
  * POST to "/", region and service given, no header but Content-Type and the token, separate handles
  * for signed and unsigned, no debug output). The list of headers is the caller's to free after the
  * transfer; answer must live as long. */
-void aws_prepare(CURL *easy, const struct aws_transfer *t, struct aws_answer *answer,
+void aws_prepare(CURL *c, const struct aws_transfer *t, struct aws_answer *answer,
                  struct curl_slist **ret_headers);
 /* One blocking transfer. Any status is success. ERR_TIMEOUT, ERR_REMOTE. */
 bool aws_perform(const struct aws_transfer *t, struct aws_answer *ret, struct err *err) MUST_CHECK;
@@ -192,13 +192,21 @@ bool aws_identity_force(struct aws_identity *id);
 
 /* ---- parts of the chain, for their own files ---- */
 
+/* A role to take on. NULL texts count as empty. */
+struct aws_role {
+    const char *arn;
+    const char *session;                /* "" = a name of our own */
+    const char *region;                 /* for STS; "" = by aws_region_of */
+    const char *token_file;             /* web identity */
+    const char *external_id;            /* assume-role, "" = none */
+    const struct aws_credentials *with; /* assume-role: signs the call */
+};
 bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles *p,
-                            const char *token_file, const char *role_arn, const char *session,
-                            struct aws_credentials *ret, struct err *err) MUST_CHECK;
+                            const struct aws_role *role, struct aws_credentials *ret,
+                            struct err *err) MUST_CHECK;
 bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles *p,
-                           const struct aws_credentials *with, const char *region,
-                           const char *role_arn, const char *external_id,
-                           struct aws_credentials *ret, struct err *err) MUST_CHECK;
+                           const struct aws_role *role, struct aws_credentials *ret,
+                           struct err *err) MUST_CHECK;
 bool aws_fetch_container(const struct aws_env *env, struct aws_credentials *ret,
                          struct err *err) MUST_CHECK;
 bool aws_fetch_imds(const struct aws_env *env, struct aws_credentials *ret,

@@ -73,6 +73,7 @@ bool aws_provider_fetch(const struct aws_env *env, const struct aws_profiles *p,
                         enum aws_provider provider, struct aws_credentials *ret, struct err *err)
 {
     bool ok = false;
+    struct aws_role role = {.arn = NULL};
     switch (provider) {
     case AWS_PROVIDER_ENVIRONMENT:
         ok = aws_fetch_environment(env, ret, err);
@@ -81,9 +82,10 @@ bool aws_provider_fetch(const struct aws_env *env, const struct aws_profiles *p,
         ok = aws_fetch_profile(env, p, ret, err);
         break;
     case AWS_PROVIDER_WEB_IDENTITY:
-        ok = aws_fetch_web_identity(env, p, aws_getenv(env, "AWS_WEB_IDENTITY_TOKEN_FILE"),
-                                    aws_getenv(env, "AWS_ROLE_ARN"),
-                                    aws_getenv(env, "AWS_ROLE_SESSION_NAME"), ret, err);
+        role.arn = aws_getenv(env, "AWS_ROLE_ARN");
+        role.session = aws_getenv(env, "AWS_ROLE_SESSION_NAME");
+        role.token_file = aws_getenv(env, "AWS_WEB_IDENTITY_TOKEN_FILE");
+        ok = aws_fetch_web_identity(env, p, &role, ret, err);
         break;
     case AWS_PROVIDER_CONTAINER:
         ok = aws_fetch_container(env, ret, err);
@@ -169,10 +171,10 @@ static bool fetch(struct aws_identity *id, struct aws_credentials *ret, struct e
     if (id->base == NULL) {
         return aws_provider_fetch(id->env, id->profiles, id->provider, ret, err);
     }
-    const struct aws_credentials *with = NULL;
-    return aws_identity_get(id->base, &with, err) &&
-           aws_fetch_assume_role(id->env, id->profiles, with, id->region, id->role_arn,
-                                 id->external_id, ret, err);
+    struct aws_role role = {
+        .arn = id->role_arn, .region = id->region, .external_id = id->external_id};
+    return aws_identity_get(id->base, &role.with, err) &&
+           aws_fetch_assume_role(id->env, id->profiles, &role, ret, err);
 }
 
 static int64_t backoff(int failures)

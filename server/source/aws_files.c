@@ -108,7 +108,8 @@ static bool fetch_role(struct profile_walk *w, const char *profile, const char *
     const char *token_file = aws_profile_get(w->p, profile, "web_identity_token_file");
     const char *session = aws_profile_get(w->p, profile, "role_session_name");
     if (token_file != NULL) {
-        return aws_fetch_web_identity(w->env, w->p, token_file, role, session, ret, err);
+        struct aws_role web = {.arn = role, .session = session, .token_file = token_file};
+        return aws_fetch_web_identity(w->env, w->p, &web, ret, err);
     }
     if (aws_profile_get(w->p, profile, "mfa_serial") != NULL) {
         return err_set(err, ERR_DENIED, "mfa_serial needs a person at the keyboard");
@@ -129,9 +130,11 @@ static bool fetch_role(struct profile_walk *w, const char *profile, const char *
         ok = err_set(err, ERR_INPUT, "role_arn needs source_profile or credential_source");
     }
     const char *region = aws_profile_get(w->p, profile, "region");
-    return ok && aws_fetch_assume_role(w->env, w->p, with,
-                                       region != NULL ? region : aws_region_of(w->env, w->p), role,
-                                       aws_profile_get(w->p, profile, "external_id"), ret, err);
+    struct aws_role assumed = {.arn = role,
+                               .region = region != NULL ? region : aws_region_of(w->env, w->p),
+                               .external_id = aws_profile_get(w->p, profile, "external_id"),
+                               .with = with};
+    return ok && aws_fetch_assume_role(w->env, w->p, &assumed, ret, err);
 }
 
 static bool fetch_keys(struct profile_walk *w, const char *profile, struct aws_credentials *ret,

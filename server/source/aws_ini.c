@@ -162,7 +162,7 @@ static bool load_file(const struct aws_env *env, const char *variable, const cha
     } else if (strncmp(path, "~/", 2) == 0 && home != NULL) {
         path = arena_printf(a, "%s%s", home, path + 1);
     }
-    const char *text = NULL;
+    const char *text = "";
     struct err ignored = {0};
     if (path == NULL || !aws_read_file(path, LIMIT_AWS_FILE, a, &text, &ignored)) {
         return true; /* no file is the usual case in a cluster */

@@ -85,24 +85,24 @@ static void session_name(const char *given, char out[65])
 }
 
 bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles *p,
-                            const char *token_file, const char *role_arn, const char *session,
-                            struct aws_credentials *ret, struct err *err)
+                            const struct aws_role *role, struct aws_credentials *ret,
+                            struct err *err)
 {
     AUTO_PTR(arena) a = arena_new(0);
     const char *token = NULL;
     char name[65];
     char url[512];
-    if (role_arn == NULL || role_arn[0] == '\0') {
+    if (role->arn == NULL || role->arn[0] == '\0') {
         return err_set(err, ERR_INPUT, "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
     }
-    if (!aws_read_file(token_file, LIMIT_AWS_TOKEN, a, &token, err) ||
+    if (!aws_read_file(role->token_file, LIMIT_AWS_TOKEN, a, &token, err) ||
         !sts_url(env, p, aws_region_of(env, p), url, err)) {
         return false;
     }
-    session_name(session, name);
+    session_name(role->session, name);
     AUTO(buf) body = BUF_INIT(256 << 10);
     (void)buf_addz(&body, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15");
-    aws_form(&body, "RoleArn", role_arn);
+    aws_form(&body, "RoleArn", role->arn);
     aws_form(&body, "RoleSessionName", name);
     aws_form(&body, "WebIdentityToken", token);
     struct aws_transfer t = {.url = url,
@@ -110,14 +110,14 @@ bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles
                              .body_len = body.len,
                              .limit = STS_LIMIT,
                              .ca_file = aws_getenv(env, "AWS_CA_BUNDLE")};
-    return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role_arn);
+    return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role->arn);
 }
 
 bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles *p,
-                           const struct aws_credentials *with, const char *region,
-                           const char *role_arn, const char *external_id,
-                           struct aws_credentials *ret, struct err *err)
+                           const struct aws_role *role, struct aws_credentials *ret,
+                           struct err *err)
 {
+    const char *region = role->region;
     char name[65];
     char url[512];
     if (region == NULL || region[0] == '\0') {
@@ -129,18 +129,18 @@ bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles 
     session_name(NULL, name);
     AUTO(buf) body = BUF_INIT(64 << 10);
     (void)buf_addz(&body, "Action=AssumeRole&Version=2011-06-15");
-    aws_form(&body, "RoleArn", role_arn);
+    aws_form(&body, "RoleArn", role->arn);
     aws_form(&body, "RoleSessionName", name);
-    if (external_id != NULL && external_id[0] != '\0') {
-        aws_form(&body, "ExternalId", external_id);
+    if (role->external_id != NULL && role->external_id[0] != '\0') {
+        aws_form(&body, "ExternalId", role->external_id);
     }
     struct aws_transfer t = {.url = url,
                              .body = buf_str(&body),
                              .body_len = body.len,
-                             .sign = with,
+                             .sign = role->with,
                              .region = region[0] != '\0' ? region : "us-east-1",
                              .service = "sts",
                              .limit = STS_LIMIT,
                              .ca_file = aws_getenv(env, "AWS_CA_BUNDLE")};
-    return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role_arn);
+    return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role->arn);
 }

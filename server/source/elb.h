@@ -19,11 +19,16 @@
 /* Targets sorted by (id, port); addresses in canonical form. Everything lives in the arena. */
 bool elb_read_health(const char *xml, size_t len, struct arena *a, struct elb_target **ret,
                      uint32_t *ret_n, struct err *err) MUST_CHECK;
-/* *ret_marker: NextMarker, "" = the last page. Attributes are not in this answer. */
-bool elb_read_groups(const char *xml, size_t len, struct arena *a, struct elb_group **ret,
-                     uint32_t *ret_n, const char **ret_marker, struct err *err) MUST_CHECK;
-bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb_balancer **ret,
-                        uint32_t *ret_n, const char **ret_marker, struct err *err) MUST_CHECK;
+struct elb_page {
+    struct list items;
+    const char *marker; /* NextMarker, "" = the last page */
+};
+/* struct elb_group; attributes are not in this answer. */
+bool elb_read_groups(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                     struct err *err) MUST_CHECK;
+/* struct elb_balancer */
+bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                        struct err *err) MUST_CHECK;
 bool elb_read_attributes(const char *xml, size_t len, struct arena *a, struct list *ret,
                          struct err *err) MUST_CHECK;
 /* Credentials of AssumeRole and AssumeRoleWithWebIdentity. */

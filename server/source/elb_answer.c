@@ -72,7 +72,7 @@ static void site_is_fine(struct elb_site *s)
 /* The texts one after the other with their closing NULs: no two rows run into each other. */
 static void digest_targets(const struct elb_target *t, uint32_t n, uint8_t ret[DIGEST_SIZE])
 {
-    AUTO(buf) b = BUF_INIT(LIMIT_AWS_ANSWER * 2);
+    AUTO(buf) b = BUF_INIT((size_t)LIMIT_AWS_ANSWER * 2);
     for (uint32_t i = 0; i < n; i++) {
         const char *const texts[] = {t[i].id,      t[i].zone,           t[i].state,
                                      t[i].reason,  t[i].description,    t[i].health_port,
@@ -159,17 +159,17 @@ static bool take_groups(struct elb_poll *p, const struct elb_call *call, int64_t
                         struct err *err)
 {
     struct change *c = change_new(CHANGE_GROUPS, 8192);
-    struct elb_group *groups = NULL;
-    const char *marker = "";
-    if (!elb_read_groups(buf_str(&call->answer.body), call->answer.body.len, c->arena, &groups,
-                         &c->n_groups, &marker, err)) {
+    struct elb_page page;
+    if (!elb_read_groups(buf_str(&call->answer.body), call->answer.body.len, c->arena, &page,
+                         err)) {
         change_free(c);
         return false;
     }
-    c->groups = groups;
+    c->groups = page.items.items;
+    c->n_groups = page.items.n;
     for (uint32_t i = 0; i < c->n_groups; i++) {
-        for (uint32_t k = 0; k < groups[i].load_balancer_arns.n; k++) {
-            want_balancer(p, call->site, groups[i].load_balancer_arns.items[k], mono);
+        for (uint32_t k = 0; k < c->groups[i].load_balancer_arns.n; k++) {
+            want_balancer(p, call->site, c->groups[i].load_balancer_arns.items[k], mono);
         }
     }
     for (size_t i = 0; i < call->n; i++) {
@@ -183,14 +183,14 @@ static bool take_balancers(struct elb_poll *p, const struct elb_call *call, int6
                            struct err *err)
 {
     struct change *c = change_new(CHANGE_GROUPS, 8192);
-    struct elb_balancer *balancers = NULL;
-    const char *marker = "";
-    if (!elb_read_balancers(buf_str(&call->answer.body), call->answer.body.len, c->arena,
-                            &balancers, &c->n_balancers, &marker, err)) {
+    struct elb_page page;
+    if (!elb_read_balancers(buf_str(&call->answer.body), call->answer.body.len, c->arena, &page,
+                            err)) {
         change_free(c);
         return false;
     }
-    c->balancers = balancers;
+    c->balancers = page.items.items;
+    c->n_balancers = page.items.n;
     for (size_t i = 0; i < call->n; i++) {
         call->balancers[i]->due = mono + spread(DESCRIBE_MS);
     }
@@ -272,9 +272,8 @@ static void next_pass(struct elb_poll *p, const struct elb_call *call, int64_t m
 /* Up to three tries with full jitter while the budget lasts; then the next pass. */
 static void retry(struct elb_poll *p, const struct elb_call *call, int64_t base_ms, int64_t mono)
 {
-    struct elb_group_state *g = call->kind == CALL_HEALTH ? call->groups[0] : NULL;
     struct elb_site *s = call->site;
-    int n = g != NULL ? ++g->failures : RETRIES;
+    int n = call->kind == CALL_HEALTH ? ++call->groups[0]->failures : RETRIES;
     if (n >= RETRIES || s->budget < ELB_BUDGET_RETRY) {
         next_pass(p, call, mono);
         return;

@@ -70,8 +70,8 @@ static void refill(struct elb_bucket *b, int64_t now)
         b->at = now;
     }
     if (b->throttled_at != 0 && now - b->throttled_at >= RECOVER_MS) {
-        double steps = (double)((now - b->throttled_at) / RECOVER_MS);
-        b->rate += recover_step * steps;
+        int64_t steps = (now - b->throttled_at) / RECOVER_MS; /* whole ones */
+        b->rate += recover_step * (double)steps;
         b->throttled_at = now;
         if (b->rate >= b->full_rate) {
             b->rate = b->full_rate;

@@ -394,32 +394,29 @@ bool elb_read_health(const char *xml, size_t len, struct arena *a, struct elb_ta
     return true;
 }
 
-bool elb_read_groups(const char *xml, size_t len, struct arena *a, struct elb_group **ret,
-                     uint32_t *ret_n, const char **ret_marker, struct err *err)
+bool elb_read_groups(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                     struct err *err)
 {
     struct xml_run r;
     if (!read_table(&group_table, xml, len, a, &r, err)) {
         return false;
     }
-    *ret = (struct elb_group *)(void *)r.items;
-    *ret_n = r.n;
-    *ret_marker = r.marker;
+    struct elb_group *groups = (struct elb_group *)(void *)r.items;
     for (uint32_t i = 0; i < r.n; i++) { /* no load balancer: no listener or rule can lead here */
-        (*ret)[i].listener_count = (*ret)[i].load_balancer_arns.n == 0 ? 0 : -1;
+        groups[i].listener_count = groups[i].load_balancer_arns.n == 0 ? 0 : -1;
     }
+    *ret = (struct elb_page){{r.items, r.n}, r.marker};
     return true;
 }
 
-bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb_balancer **ret,
-                        uint32_t *ret_n, const char **ret_marker, struct err *err)
+bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                        struct err *err)
 {
     struct xml_run r;
     if (!read_table(&balancer_table, xml, len, a, &r, err)) {
         return false;
     }
-    *ret = (struct elb_balancer *)(void *)r.items;
-    *ret_n = r.n;
-    *ret_marker = r.marker;
+    *ret = (struct elb_page){{r.items, r.n}, r.marker};
     return true;
 }
 

@@ -32,10 +32,10 @@ static bool set_pragmas(struct db *db, bool read_only, int64_t cache_bytes, stru
                    err);
 }
 
-bool db_open(const char *path, bool read_only, int64_t cache_bytes, const char *const *sql,
-             size_t n, struct db *ret, struct err *err)
+bool db_open(const char *path, bool read_only, int64_t cache_bytes, struct sql_list sql,
+             struct db *ret, struct err *err)
 {
-    struct db db = {.sql = sql, .n = n};
+    struct db db = {.sql = sql.texts, .n = sql.n};
     int flags = read_only ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK) {
@@ -53,7 +53,7 @@ bool db_open(const char *path, bool read_only, int64_t cache_bytes, const char *
         (void)sqlite3_close(db.handle);
         return err_wrap(err, "%s", path);
     }
-    db.statements = xcalloc(n + 1, sizeof *db.statements);
+    db.statements = xcalloc(sql.n + 1, sizeof(sqlite3_stmt *));
     *ret = db;
     return true;
 }

@@ -23,8 +23,12 @@ struct db {
 
 /* Opens the file. read_only: for readers (query_only, the file must exist). cache_bytes 0 = 2 MiB.
  * sql: texts by enum index, borrowed for the connection's life. ERR_STORE with the path. */
-bool db_open(const char *path, bool read_only, int64_t cache_bytes, const char *const *sql,
-             size_t n, struct db *ret, struct err *err) MUST_CHECK;
+struct sql_list {
+    const char *const *texts;
+    size_t n;
+};
+bool db_open(const char *path, bool read_only, int64_t cache_bytes, struct sql_list sql,
+             struct db *ret, struct err *err) MUST_CHECK;
 void db_close(struct db *db); /* accepts a zeroed one */
 
 /* The statement, reset and with no bindings. Never NULL: a text that does not prepare is our own

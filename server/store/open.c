@@ -207,7 +207,8 @@ static bool load_state(struct store *s, struct err *err)
 
 static bool open_database(struct store *s, const struct store_options *opt, struct err *err)
 {
-    if (!db_open(s->path, false, opt->cache_bytes, write_sql, SQL_COUNT, &s->db, err)) {
+    if (!db_open(s->path, false, opt->cache_bytes, (struct sql_list){write_sql, SQL_COUNT}, &s->db,
+                 err)) {
         return false;
     }
     /* A WAL that starts again keeps its blocks: the checkpoint thread alone cuts it. */

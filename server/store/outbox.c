@@ -194,7 +194,7 @@ bool outbox_attempt(struct store *s, const struct outbox_attempt *at, struct err
 bool outbox_reader_open(const char *path, struct outbox **ret, struct err *err)
 {
     struct outbox *o = xcalloc(1, sizeof *o);
-    if (!db_open(path, true, 0, outbox_sql, OUTBOX_SQL_COUNT, &o->db, err)) {
+    if (!db_open(path, true, 0, (struct sql_list){outbox_sql, OUTBOX_SQL_COUNT}, &o->db, err)) {
         free(o);
         return false;
     }

@@ -21,7 +21,7 @@ enum { READER_CACHE_BYTES = 8 << 20 };
 bool reader_open(const char *path, struct reader **ret, struct err *err)
 {
     struct reader *r = xcalloc(1, sizeof *r);
-    if (!db_open(path, true, READER_CACHE_BYTES, sql, READ_COUNT, &r->db, err)) {
+    if (!db_open(path, true, READER_CACHE_BYTES, (struct sql_list){sql, READ_COUNT}, &r->db, err)) {
         free(r);
         return false;
     }

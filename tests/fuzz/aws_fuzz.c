@@ -10,15 +10,13 @@ static void read_xml(const char *text, size_t len, struct arena *a)
 {
     struct err err = {0};
     struct elb_target *targets = NULL;
-    struct elb_group *groups = NULL;
-    struct elb_balancer *balancers = NULL;
-    const char *marker = NULL;
+    struct elb_page page;
     uint32_t n = 0;
     struct list list;
     struct elb_error error;
     (void)!elb_read_health(text, len, a, &targets, &n, &err);
-    (void)!elb_read_groups(text, len, a, &groups, &n, &marker, &err);
-    (void)!elb_read_balancers(text, len, a, &balancers, &n, &marker, &err);
+    (void)!elb_read_groups(text, len, a, &page, &err);
+    (void)!elb_read_balancers(text, len, a, &page, &err);
     (void)!elb_read_attributes(text, len, a, &list, &err);
     elb_read_error(500, text, len, &error);
 }

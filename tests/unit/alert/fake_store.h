@@ -72,7 +72,7 @@ static struct store *fake_open(void)
     (void)snprintf(s->path, sizeof s->path, "/tmp/gatehouse-alert-XXXXXX");
     int fd = mkstemp(s->path);
     (void)close(fd);
-    if (!db_open(s->path, false, 0, fake_sql, SQL_COUNT, &s->db, &err)) {
+    if (!db_open(s->path, false, 0, (struct sql_list){fake_sql, SQL_COUNT}, &s->db, &err)) {
         (void)fprintf(stderr, "%s\n", err.text);
         abort();
     }

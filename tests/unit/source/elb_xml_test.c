@@ -115,13 +115,12 @@ static void given_groups_and_balancers_when_read_then_lists_and_markers_are_ther
         "</HttpCode></Matcher></member><member><TargetGroupArn>arn:b</TargetGroupArn>"
         "<LoadBalancerArns/></member></TargetGroups></DescribeTargetGroupsResult></X>";
     AUTO_PTR(arena) a = arena_new(0);
-    struct elb_group *g = NULL;
-    uint32_t n = 0;
-    const char *marker = NULL;
+    struct elb_page page;
     struct err err = {0};
-    assert_true(elb_read_groups(groups, strlen(groups), a, &g, &n, &marker, &err));
-    assert_int_equal(n, 2);
-    assert_string_equal(marker, "m1");
+    assert_true(elb_read_groups(groups, strlen(groups), a, &page, &err));
+    assert_int_equal(page.items.n, 2);
+    assert_string_equal(page.marker, "m1");
+    const struct elb_group *g = page.items.items;
     assert_int_equal(g[0].load_balancer_arns.n, 2);
     assert_string_equal(g[0].load_balancer_arns.items[1], "lb2");
     assert_int_equal(g[0].health_enabled, 1);
@@ -136,11 +135,11 @@ static void given_groups_and_balancers_when_read_then_lists_and_markers_are_ther
                               "<ZoneName>a</ZoneName></member><member><ZoneName>b</ZoneName>"
                               "</member></AvailabilityZones><Type>network</Type></member>"
                               "</LoadBalancers></DescribeLoadBalancersResult></X>";
-    struct elb_balancer *b = NULL;
-    assert_true(elb_read_balancers(lbs, strlen(lbs), a, &b, &n, &marker, &err));
+    assert_true(elb_read_balancers(lbs, strlen(lbs), a, &page, &err));
+    const struct elb_balancer *b = page.items.items;
     assert_string_equal(b[0].state, "active");
     assert_int_equal(b[0].zones.n, 2);
-    assert_string_equal(marker, "");
+    assert_string_equal(page.marker, "");
     static const char attrs[] =
         "<X><DescribeTargetGroupAttributesResult><Attributes><member><Key>"
         "deregistration_delay.timeout_seconds</Key><Value>30</Value></member></Attributes>"

@@ -203,7 +203,7 @@ static void migrations_go_forward_one_by_one(void **state)
     struct place p = place_new();
     struct db db;
     struct err err = {0};
-    assert_true(db_open(p.path, false, 0, NULL, 0, &db, &err));
+    assert_true(db_open(p.path, false, 0, (struct sql_list){NULL, 0}, &db, &err));
     assert_true(store_migrate(&db, steps, 1, &err));
     assert_true(store_migrate(&db, steps, 2, &err)); /* over the older file, rows kept */
     sqlite3_stmt *st = NULL;
