@@ -98,6 +98,7 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
         (void)snprintf(text, sizeof text, "HTTP %d %.200s", call->status, st.message);
     }
     s->failures++;
+    s->denials = call->status == 403 ? s->denials + 1 : 0;
     bool quiet = s->failures == 1 &&
                  (call->status == 401 || call->status == 404 || (call->status == 403 && w->synced));
     bool future = stream_too_large(&st) && s->mode == STREAM_WATCH;
@@ -120,7 +121,7 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     }
     if (call->status == 401) {
         kube_client_renew(w->client, call);
-    } else if (call->status == 403 && s->failures >= DENIED_TRIES) {
+    } else if (call->status == 403 && s->denials >= DENIED_TRIES) {
         wait = watch_jitter(w->timing->denied_retry);
     } else if (call->status == 404) {
         w->missing = true;
@@ -151,6 +152,7 @@ static void on_page_done(struct watch_stream *s, struct kube_call *call)
         return;
     }
     s->failures = 0;
+    s->denials = 0;
     if (w->continue_token == NULL && w->list_at == 0) {
         (void)snprintf(w->list_rv, sizeof w->list_rv, "%s", s->page_rv);
     }
@@ -183,6 +185,7 @@ static void on_watch_done(struct watch_stream *s, const struct kube_call *call)
     }
     s->stuck = s->received > 0 ? 0 : s->stuck + (call->aborted && !s->told ? 1u : 0u);
     s->failures = s->good ? 0 : s->failures + 1;
+    s->denials = 0;
     w->counters->closed_early += clean && lived < w->timing->watch * 9 / 10 ? 1 : 0;
     /* What breaks at the same place again is healed by a list, or by nothing. */
     if (s->expired || (s->too_large && s->failures > 1) || s->stuck > 1) {

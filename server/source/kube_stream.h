@@ -53,6 +53,7 @@ struct watch_stream {
     int64_t due_ms;      /* monotonic: next try when not running */
     int64_t backoff_ms;  /* 0 = healthy */
     unsigned failures;   /* in a row, since it was good */
+    unsigned denials;    /* 403 in a row: a server that was gone before says it while it starts */
     unsigned stuck;      /* transfers in a row that broke on damage before anything new came */
 };
 

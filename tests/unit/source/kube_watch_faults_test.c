@@ -137,6 +137,39 @@ static void test_a_403_while_the_server_starts_is_passed_over(void **state)
     rig_fini(&r);
 }
 
+/* Gone for a while, then starting: what failed before the first 403 does not make it a no. */
+static void server_back_after_an_outage(struct script_conn *c, const struct script_request *r,
+                                        void *arg)
+{
+    (void)arg;
+    seen_at[r->n] = clock_mono_ms();
+    if (r->n == 0) {
+        reply_list(c, "10", "", "a@1");
+    } else if (r->n <= 6) {
+        script_json(c, 503, "{\"kind\":\"Status\",\"message\":\"starting\",\"code\":503}");
+    } else if (r->n == 7) {
+        script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"no roles\",\"code\":403}");
+    } else {
+        begin_watch(c);
+        (void)script_text(c, JSON_BOOKMARK("12"));
+        (void)script_hold(c, -1);
+    }
+}
+static void test_a_403_after_an_outage_is_no_refusal(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, server_back_after_an_outage, &r);
+    struct watch_timing timing = rig_timing;
+    timing.denied_retry = 60000;
+    r.watch.timing = &timing;
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "MARK:12"));
+    assert_true(seen_at[8] - seen_at[7] < 5000);
+    rig_fini(&r);
+}
+
 /* The right to list without the right to watch. */
 static void may_not_watch(struct script_conn *c, const struct script_request *r, void *arg)
 {
@@ -656,6 +689,7 @@ int main(void)
         cmocka_unit_test(test_401_that_stays_is_shown),
         cmocka_unit_test(test_403_is_shown_and_retried_slowly),
         cmocka_unit_test(test_a_403_while_the_server_starts_is_passed_over),
+        cmocka_unit_test(test_a_403_after_an_outage_is_no_refusal),
         cmocka_unit_test(test_403_on_watch_keeps_the_rows),
         cmocka_unit_test(test_404_asks_discovery_and_deletes_nothing_by_itself),
         cmocka_unit_test(test_a_kind_that_comes_back_is_listed),
