@@ -124,7 +124,8 @@ bool clock_parse(const char *text, size_t len, int64_t *ret_unix_ms)
     if (!ok || mo < 1 || mo > 12 || d < 1 || d > 31 || h > 24 || mi > 59 || s > 60) {
         return false;
     }
-    int64_t secs = days_from_civil(y, mo, d) * 86400 + h * 3600 + mi * 60 + s - off;
+    int64_t secs =
+        days_from_civil(y, mo, d) * 86400 + INT64_C(3600) * h + INT64_C(60) * mi + s - off;
     *ret_unix_ms = secs * 1000 + ms;
     return true;
 }

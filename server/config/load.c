@@ -144,7 +144,7 @@ static bool apply_file(struct held *h, const char *path, struct config_places *p
     AUTO_FREE char *text = NULL;
     size_t len = 0;
     return config_read_file(path, LIMIT_CONFIG_FILE, &text, &len, err) &&
-           config_read_yaml(path, text, len, true, h->arena, &h->config, places, err);
+           config_read_yaml(text, len, h->arena, &h->config, places, err);
 }
 
 static const char *real_getenv(const char *name)
@@ -155,7 +155,7 @@ static const char *real_getenv(const char *name)
 bool config_load(const struct config_input *in, const struct config **ret, struct err *err)
 {
     struct held *h = held_new(in->file != NULL ? in->file : "");
-    struct config_places places = {.file = h->config.file};
+    struct config_places places = {.file = h->config.file, .secrets = true};
     bool ok = (in->file == NULL || apply_file(h, in->file, &places, err)) &&
               apply_environment(h, in->getenv_fn != NULL ? in->getenv_fn : real_getenv, err) &&
               apply_flags(h, in, err) && config_check(&h->config, &places, err);
@@ -172,7 +172,7 @@ bool config_parse(const char *name, const char *text, size_t len, const struct c
 {
     struct held *h = held_new(name);
     struct config_places places = {.file = h->config.file};
-    bool ok = config_read_yaml(name, text, len, false, h->arena, &h->config, &places, err) &&
+    bool ok = config_read_yaml(text, len, h->arena, &h->config, &places, err) &&
               config_check(&h->config, &places, err);
     if (!ok) {
         config_unref(&h->config);

@@ -11,15 +11,15 @@ enum { LIMIT_CONFIG_FILE = 1 << 20, LIMIT_SECRET_FILE = 64 << 10, LIMIT_RECORDS 
 /* Places of records, for checks that come after reading: one line number a record. */
 struct config_places {
     const char *file;
+    bool secrets; /* KEY_file twins are read from disk */
     int64_t *receiver_lines;
     int64_t *override_lines;
     int64_t *token_lines;
 };
 
-/* Reads the YAML text into *cfg. `files` allows KEY_file twins to be read from disk. */
-bool config_read_yaml(const char *name, const char *text, size_t len, bool files,
-                      struct arena *arena, struct config *cfg, struct config_places *places,
-                      struct err *err) MUST_CHECK;
+/* Reads the YAML text into *cfg; places names the file. */
+bool config_read_yaml(const char *text, size_t len, struct arena *arena, struct config *cfg,
+                      struct config_places *places, struct err *err) MUST_CHECK;
 
 /* Reads a secret's file: without its last newline; not empty; no control characters. */
 bool config_read_secret(const char *path, struct arena *arena, const char **ret,

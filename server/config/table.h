@@ -27,6 +27,7 @@ struct option_table;
 struct option {
     const char *key; /* "kubernetes.page_size"; in a sub-table "url" */
     enum option_type type;
+    bool reload; /* a reload applies it; else a restart is needed */
     size_t offset;
     size_t count_offset; /* OPTION_RECORDS: where the number of records goes */
     int64_t min;
@@ -34,7 +35,6 @@ struct option {
     const char *def;   /* as written in YAML; NULL = required (sub-tables) or empty */
     const char *words; /* OPTION_ENUM: "a|b|c" */
     const char *help;
-    bool reload; /* a reload applies it; else a restart is needed */
     const struct option_table *sub;
 };
 

@@ -91,7 +91,7 @@ static bool set_secret_file(struct walk *w, const struct option *o, const yaml_n
     if (w->files && !config_read_secret(path, w->arena, &secret, &inner)) {
         return fail_key(w, node, o->key, inner.text);
     }
-    memcpy((char *)base + o->offset, &secret, sizeof secret);
+    *(const char **)(void *)((char *)base + o->offset) = secret;
     return true;
 }
 
@@ -229,7 +229,7 @@ static bool walk_mapping(struct walk *w, const struct option_table *table, const
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *key_node = yaml_document_get_node(w->doc, p->key);
-        const char *key = NULL;
+        const char *key = "";
         if (!scalar_text(w, key_node, "key", &key)) {
             return false;
         }
@@ -263,10 +263,10 @@ static bool walk_document(struct walk *w, struct config *cfg)
     return walk_mapping(w, &config_table, "", root, cfg);
 }
 
-bool config_read_yaml(const char *name, const char *text, size_t len, bool files,
-                      struct arena *arena, struct config *cfg, struct config_places *places,
-                      struct err *err)
+bool config_read_yaml(const char *text, size_t len, struct arena *arena, struct config *cfg,
+                      struct config_places *places, struct err *err)
 {
+    const char *name = places->file;
     yaml_parser_t parser;
     yaml_document_t doc;
     if (!yaml_parser_initialize(&parser)) {
@@ -279,7 +279,7 @@ bool config_read_yaml(const char *name, const char *text, size_t len, bool files
         yaml_parser_delete(&parser);
         return false;
     }
-    struct walk w = {name, &doc, arena, places, files, err};
+    struct walk w = {name, &doc, arena, places, places->secrets, err};
     ok = walk_document(&w, cfg);
     yaml_document_delete(&doc);
     if (ok) {

@@ -140,11 +140,13 @@ TABLE(meta_condition_table, "condition", struct condition, meta_condition_fields
 
 /* A label selector inside record `s` at member `m`. Two rows over one field: is it there, and what
  * it says. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): member names cannot stand in parentheses */
 #define SELECTOR_TABLES(id, s, m)                                                                  \
     static const struct field id##_fields[] = {                                                    \
         KVS("matchLabels", 1, s, m.labels), LIST("matchExpressions", 2, s, m.terms, term_table)};  \
     TABLE(id, "selector", struct s, id##_fields)
 #define SELECTOR(k, p, s, m, t) COUNT(k, p, s, m.present), MSG(k, p, t)
+/* NOLINTEND(bugprone-macro-parentheses) */
 static const struct field term_fields[] = {STR("key", 1, selector_term, key),
                                            STR("operator", 2, selector_term, op),
                                            STRS("values", 3, selector_term, values)};
