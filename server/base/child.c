@@ -87,8 +87,12 @@ static const char *collect(int fd, int timeout_ms, struct buf *out)
         int64_t left = deadline - clock_mono_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         char chunk[4096];
-        if (left <= 0 || poll(&p, 1, (int)left) == 0) {
+        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
+        if (ready == 0) {
             return "did not finish in time";
+        }
+        if (ready < 0) { /* interrupted: look at the time again */
+            continue;
         }
         ssize_t n = read(fd, chunk, sizeof chunk);
         if (n == 0 || (n < 0 && errno != EINTR)) {
