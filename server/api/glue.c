@@ -13,6 +13,7 @@
 #include "api/loop_h2o.h"
 #include "api/problem.h"
 #include "api/sse.h"
+#include "base/clock.h"
 
 struct inflight {
     struct exchange x;
@@ -321,7 +322,7 @@ static void fill_request(struct inflight *f)
     r->body_len = req->entity.base != NULL ? req->entity.len : 0;
     r->head_bytes = head_size(req);
     r->text = h2o_mem_alloc_pool(&req->pool, request_text_size(path_len, query_len));
-    r->started_us = worker_now_us();
+    r->started_us = clock_mono_us();
     new_id(f->loop, r->id);
 }
 

@@ -12,13 +12,6 @@
 const int64_t latency_bounds_us[LATENCY_BUCKETS] = {100,   250,   500,   1000,   2500,   5000,
                                                     10000, 25000, 50000, 100000, 250000, 1000000};
 
-int64_t worker_now_us(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with this clock */
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* The name under which the store keeps the cluster that this process watches. */
 static const char *home_cluster(const struct shared *shared)
 {
@@ -127,7 +120,7 @@ void worker_done(struct worker *w, const struct exchange *x)
 {
     struct counters *c = &w->shared->counters;
     int status = x->reply.status;
-    int64_t us = worker_now_us() - x->req.started_us;
+    int64_t us = clock_mono_us() - x->req.started_us;
     (void)atomic_fetch_add(&c->requests[status >= 100 && status < 600 ? status / 100 : 0], 1);
     (void)atomic_fetch_add(&c->bytes, (uint64_t)x->bytes);
     (void)atomic_fetch_add(&c->not_modified, status == 304);

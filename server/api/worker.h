@@ -84,8 +84,6 @@ enum outcome worker_serve(struct worker *w, struct exchange *x);
 bool worker_init(struct worker *w, struct shared *shared, unsigned index,
                  struct err *err) MUST_CHECK;
 void worker_fini(struct worker *w);
-/* Takes a reference to a newer configuration. */
-int64_t worker_now_us(void); /* monotonic */
 void worker_reload(struct worker *w, const struct config *config);
 /* The client is gone, or the answer is out: unlinks what waits. */
 void worker_gone(struct worker *w, struct exchange *x);

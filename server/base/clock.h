@@ -13,6 +13,7 @@ enum { CLOCK_TEXT_SIZE = 32 };
 
 int64_t clock_unix_ms(void);
 int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void); /* for latencies */
 
 /* "2026-11-23T10:24:40Z", with ".213" when there are milliseconds; "" for 0. Returns `text`.
  * Thread: any. */

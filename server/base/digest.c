@@ -68,3 +68,10 @@ void digest_random(void *out, size_t n)
         abort(); /* no randomness: ids and jitter would repeat */
     }
 }
+
+int64_t digest_random_below(int64_t span)
+{
+    uint32_t r = 0;
+    digest_random(&r, sizeof r);
+    return (int64_t)((uint64_t)span * r >> 32);
+}

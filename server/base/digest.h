@@ -21,5 +21,7 @@ bool digest_base64_decode(const char *text, size_t len, uint8_t *out, size_t *re
 bool digest_equal(const void *a, const void *b, size_t n);
 /* n random bytes of the system. */
 void digest_random(void *out, size_t n);
+/* A random share of a span: 0 <= r < span, for jitter. span >= 0 and below 2^31. */
+int64_t digest_random_below(int64_t span);
 
 #endif

@@ -96,3 +96,14 @@ bool kvs_subset(const struct kvs *want, const struct kvs *labels)
 {
     return want->n != 0 && all_pairs(want, labels);
 }
+
+const struct kube_service *kube_service_named(const struct list *services, const char *name)
+{
+    for (uint32_t i = 0; i < services->n; i++) {
+        const struct kube_service *s = LIST_AT(struct kube_service, *services, i);
+        if (strcmp(s->meta.name, name) == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}

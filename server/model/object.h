@@ -445,4 +445,7 @@ bool selector_match(const struct selector *sel, const struct kvs *labels);
 /* A Service's selector: all pairs present; an empty one matches nothing. */
 bool kvs_subset(const struct kvs *want, const struct kvs *labels);
 
+/* The Service of that name in a list of struct kube_service, or NULL. Borrowed. */
+const struct kube_service *kube_service_named(const struct list *services, const char *name);
+
 #endif

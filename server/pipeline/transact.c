@@ -13,13 +13,6 @@
 #include "base/log.h"
 #include "pipeline/writer_in.h"
 
-static int64_t mono_us(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* ---- apply ---- */
 
 /* Also run again after a rollback: taking the configuration twice is harmless. */
@@ -203,7 +196,7 @@ static bool is_skipped(const struct writer *w, const struct dirty *d)
 static bool judge_dirty(struct writer *w, struct err *err)
 {
     struct dirty d;
-    int64_t start = mono_us();
+    int64_t start = clock_mono_us();
     int64_t at = start;
     while (at - start < JUDGE_BUDGET_US && store_next_dirty(w->opt.store, &d)) {
         if (is_skipped(w, &d)) {
@@ -214,7 +207,7 @@ static bool judge_dirty(struct writer *w, struct err *err)
             w->blamed = d;
             return err_wrap(err, "judging");
         }
-        int64_t now = mono_us();
+        int64_t now = clock_mono_us();
         if (now - at > atomic_load_explicit(&w->m_judge_us_max, memory_order_relaxed)) {
             atomic_store_explicit(&w->m_judge_us_max, now - at, memory_order_relaxed);
         }

@@ -64,9 +64,7 @@ static void book_latency(struct writer *w, int64_t us)
 
 static void drop_held(struct writer *w, bool committed)
 {
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    int64_t now = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+    int64_t now = clock_mono_us();
     for (size_t i = 0; i < w->n_held; i++) {
         if (committed && w->held[i]->received_us != 0) {
             book_latency(w, now - w->held[i]->received_us);

@@ -159,13 +159,6 @@ bool aws_credentials_from_json(const char *text, size_t len, struct aws_credenti
 
 /* ---- the cached identity ---- */
 
-static int64_t jitter(int64_t ms)
-{
-    uint32_t r = 0;
-    digest_random(&r, sizeof r);
-    return (int64_t)((uint64_t)ms * r / UINT32_MAX);
-}
-
 static bool fetch(struct aws_identity *id, struct aws_credentials *ret, struct err *err)
 {
     if (id->base == NULL) {
@@ -195,8 +188,8 @@ static void plan_refresh(struct aws_identity *id, int64_t now)
     int64_t left = id->now.expires_at - now;
     /* short-lived ones (tests, plugins): at half of what is left */
     int64_t ahead = left > 2 * (int64_t)REFRESH_AHEAD_MS ? REFRESH_AHEAD_MS : left / 2;
-    id->refresh_at =
-        now + left - ahead - jitter(ahead < REFRESH_JITTER_MS ? ahead / 4 : REFRESH_JITTER_MS);
+    id->refresh_at = now + left - ahead -
+                     digest_random_below(ahead < REFRESH_JITTER_MS ? ahead / 4 : REFRESH_JITTER_MS);
 }
 
 bool aws_identity_get(struct aws_identity *id, const struct aws_credentials **ret, struct err *err)

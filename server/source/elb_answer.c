@@ -23,17 +23,10 @@ enum {
     SKEW_LIMIT_MS = 4 * 60 * 1000
 };
 
-static int64_t random_below(int64_t ms)
-{
-    uint32_t r = 0;
-    digest_random(&r, sizeof r);
-    return (int64_t)((uint64_t)ms * r >> 32);
-}
-
 /* The interval, up to a tenth earlier: groups drift apart instead of marching in step. */
 static int64_t spread(int64_t ms)
 {
-    return ms - random_below(ms / 10 + 1);
+    return ms - digest_random_below(ms / 10 + 1);
 }
 
 static void push(struct elb_poll *p, struct change *c)
@@ -280,7 +273,7 @@ static void retry(struct elb_poll *p, const struct elb_call *call, int64_t base_
     }
     s->budget -= ELB_BUDGET_RETRY;
     int64_t ceiling = base_ms << (n - 1);
-    int64_t ms = random_below(ceiling > RETRY_MAX_MS ? RETRY_MAX_MS : ceiling);
+    int64_t ms = digest_random_below(ceiling > RETRY_MAX_MS ? RETRY_MAX_MS : ceiling);
     int64_t asked = call->answer.retry_after_ms;
     again_in(call, mono, ms > asked ? ms : asked);
 }

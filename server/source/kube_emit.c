@@ -73,9 +73,7 @@ void *emit_record(struct kube_emit *e, struct arena **ret_arena)
         c->objects = arena_array(c->arena, struct change_object, BATCH_OBJECTS);
         c->kind = e->kind;
         c->received_at = clock_unix_ms();
-        struct timespec ts;
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-        c->received_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+        c->received_us = clock_mono_us();
         c->in_list = e->in_list;
         c->partial = e->partial;
         e->batch = c;

@@ -39,9 +39,7 @@ const struct watch_timing watch_timing_default = {.backoff_first = 800,
 /* Between ms and twice that: many clients must not come back at once. */
 int64_t watch_jitter(int64_t ms)
 {
-    uint32_t r = 0;
-    digest_random(&r, sizeof r);
-    return ms + (int64_t)((uint64_t)ms * r / UINT32_MAX);
+    return ms + digest_random_below(ms);
 }
 
 static uint32_t count_namespaces(const struct kube_options *opt, enum kind kind)

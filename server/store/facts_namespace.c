@@ -268,17 +268,6 @@ static bool load_sharers(struct store *s, struct facts_binding *b, struct err *e
     return true;
 }
 
-static const struct kube_service *service_named(const struct list *services, const char *name)
-{
-    for (uint32_t i = 0; i < services->n; i++) {
-        const struct kube_service *svc = LIST_AT(struct kube_service, *services, i);
-        if (strcmp(svc->meta.name, name) == 0) {
-            return svc;
-        }
-    }
-    return NULL;
-}
-
 static struct facts_group *shared_group(const struct facts_binding *items, uint32_t n,
                                         const struct kube_binding *b)
 {
@@ -297,7 +286,7 @@ static bool complete_bindings(struct store *s, int64_t ns_id, struct facts_names
     struct facts_binding *items = (struct facts_binding *)(uintptr_t)f->bindings.items; /* ours */
     for (uint32_t i = 0; i < f->bindings.n; i++) {
         struct facts_binding *b = &items[i];
-        b->service = service_named(&f->services, b->binding->service);
+        b->service = kube_service_named(&f->services, b->binding->service);
         b->group = shared_group(items, i, b->binding);
         if (b->group == NULL) {
             b->group = arena_zalloc(a, sizeof *b->group);

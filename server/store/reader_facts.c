@@ -191,17 +191,6 @@ static bool load_sharers(struct reader *r, struct facts_binding *b, struct err *
     return true;
 }
 
-static const struct kube_service *service_named(const struct list *services, const char *name)
-{
-    for (uint32_t i = 0; i < services->n; i++) {
-        const struct kube_service *s = LIST_AT(struct kube_service, *services, i);
-        if (strcmp(s->meta.name, name) == 0) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
 static bool load_bindings(struct reader *r, int64_t cluster, int64_t ns_id,
                           struct facts_namespace *f, struct err *err)
 {
@@ -216,7 +205,7 @@ static bool load_bindings(struct reader *r, int64_t cluster, int64_t ns_id,
         struct facts_binding *b = &items[i];
         b->binding = i < records[0].n ? LIST_AT(struct kube_binding, records[0], i)
                                       : LIST_AT(struct kube_binding, records[1], i - records[0].n);
-        b->service = service_named(&f->services, b->binding->service);
+        b->service = kube_service_named(&f->services, b->binding->service);
         b->group = arena_zalloc(r->arena, sizeof *b->group);
         if (!reader_facts_group(r, cluster, b->binding, b->group, err) ||
             !load_usual(r, cluster, ns_id, b, err) || !load_sharers(r, b, err)) {
