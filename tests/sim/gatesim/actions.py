@@ -232,12 +232,16 @@ class Actions:
                 watch.throw({"action": "close"})
 
     def _group(self, a: Json) -> None:
-        """Deletes a target group, or changes whether a load balancer uses it."""
+        """Deletes a target group, or changes how a load balancer uses it."""
         group = self.group_of(a["binding"])
         if a.get("delete"):
             self.cluster.elb.remove(group.arn)
         if "drain" in a:
             group.attributes["deregistration_delay.timeout_seconds"] = str(int(duration(a["drain"])))
+        group.attached = bool(a.get("attached", group.attached))
+        group.lb_state = a.get("lb_state", group.lb_state)
+        group.attributes |= {k: str(v) for k, v in (a.get("attributes") or {}).items()}
+        build.route(group, a)
 
 
 def safely(run: Callable[[], None], report: Callable[[str], None]) -> Optional[str]:

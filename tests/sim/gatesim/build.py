@@ -136,7 +136,7 @@ def _service(cluster: Cluster, space: str, name: str, spec: Json) -> None:
 def binding(cluster: Cluster, space: str, service: str, spec: Json) -> None:
     """A TargetGroupBinding and its target group."""
     check_keys(f"binding of {space}/{service}", spec, {"family", "name", "health", "rules", "lb", "port", "type", "attached",
-                                                       "drain", "check", "service", "group", "multi_cluster"})
+                                                       "drain", "check", "service", "group", "multi_cluster", "balancer", "listener", "rule"})
     name = spec.get("name", f"k8s-{space[:8]}-{service[:8]}-{abs(hash_of(space, service, spec.get('family', ''))):010x}"[:32].replace("_", ""))
     nlb = spec.get("lb", "alb") == "nlb"
     group = cluster.elb.add(spec.get("group", name), protocol="TCP" if nlb else "HTTP", target_type=spec.get("type", "ip"),
@@ -145,6 +145,7 @@ def binding(cluster: Cluster, space: str, service: str, spec: Json) -> None:
                             rules=[(p, targets.script(h)) for p, h in (spec.get("rules") or {}).items()])
     group.attributes["deregistration_delay.timeout_seconds"] = str(int(spec.get("drain", 30)))
     group.check.update(spec.get("check") or {})
+    route(group, spec)
     kind = AUTO_BINDINGS if spec.get("family") == "eks-auto" else BINDINGS
     body: Json = {"targetGroupARN": group.arn, "serviceRef": {"name": spec.get("service", service), "port": spec.get("port", 80)}}
     if kind is AUTO_BINDINGS:
@@ -156,6 +157,15 @@ def binding(cluster: Cluster, space: str, service: str, spec: Json) -> None:
     domain = "eks.amazonaws.com" if kind is AUTO_BINDINGS else "k8s.aws"
     cluster.create(kind, {"metadata": {"name": name, "namespace": space, "labels": {
         f"{stack}.{domain}/stack-namespace": space, f"{stack}.{domain}/stack-name": service}}, "spec": body})
+
+
+def route(group: targets.TargetGroup, spec: Json) -> None:
+    """Where traffic comes from: a load balancer's name, its listener, a rule of it."""
+    check_keys(f"listener of {group.name}", spec.get("listener") or {}, {"port", "protocol"})
+    check_keys(f"rule of {group.name}", spec.get("rule") or {}, {"priority", "host", "path", "weight"})
+    group.balancer = spec.get("balancer", group.balancer)
+    group.listener = dict(spec.get("listener", group.listener) or {})
+    group.rule = dict(spec.get("rule", group.rule) or {})
 
 
 def hash_of(*parts: str) -> int:

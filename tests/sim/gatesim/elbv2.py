@@ -2,17 +2,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from typing import Any, Callable, Optional
 
-from .targets import PREFIX, REGION, Address, AwsError, LoadBalancers, TargetGroup
+from .balancers import Balancer, Listener, Rule, balancer_arn, balancers, short
+from .targets import Address, AwsError, LoadBalancers, TargetGroup
 
 Json = Any
 Form = dict[str, str]
 BATCH = 20
 PAGE = 400
+NAMES = {"TargetGroup": "target groups", "LoadBalancer": "load balancers", "Listener": "listeners", "Rule": "rules"}
 OVERRIDE = {"State": "no_override", "Reason": "AdministrativeOverride.NoOverride",
             "Description": "No override is currently active on target"}
 
@@ -33,19 +34,6 @@ def structures(form: Form, name: str) -> list[Form]:
     return [out[i] for i in sorted(out)]
 
 
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def lb_arn(group: TargetGroup) -> str:
-    kind = "net" if group.lb_type == "network" else "app"
-    return f"{PREFIX}:loadbalancer/{kind}/{group.name[:32]}/{_short('lb' + group.arn)}"
-
-
-def listener_arn(group: TargetGroup) -> str:
-    return lb_arn(group).replace(":loadbalancer/", ":listener/") + "/" + _short("li" + group.arn)
-
-
 class Elbv2:
     """Answers calls of clients other than the controller."""
 
@@ -55,7 +43,7 @@ class Elbv2:
         self.actions: dict[str, Callable[[Form], Json]] = {
             "DescribeTargetGroups": self._groups, "DescribeTargetHealth": self._health, "DescribeTags": self._tags,
             "DescribeLoadBalancers": self._balancers, "DescribeListeners": self._listeners, "DescribeRules": self._rules,
-            "DescribeTargetGroupAttributes": self._attributes, "RegisterTargets": self._register, "DeregisterTargets": self._deregister}
+            "DescribeTargetGroupAttributes": self._attributes, "DescribeLoadBalancerAttributes": self._balancer_attributes, "RegisterTargets": self._register, "DeregisterTargets": self._deregister}
 
     def call(self, form: Form) -> Json:
         """The result of one call."""
@@ -82,7 +70,7 @@ class Elbv2:
         size = min(size, self.page_size)
         out: Json = {key: items[start:start + size]}
         if start + size < len(items):
-            out["NextMarker"] = base64.urlsafe_b64encode(json.dumps({"at": start + size, "salt": _short(key)}).encode()).decode()
+            out["NextMarker"] = base64.urlsafe_b64encode(json.dumps({"at": start + size, "salt": short(key)}).encode()).decode()
         return out
 
     @staticmethod
@@ -113,7 +101,7 @@ class Elbv2:
             if len(groups) < len(set(arns or names)):
                 raise AwsError("TargetGroupNotFound", "One or more target groups not found")
         if form.get("LoadBalancerArn"):
-            groups = [g for g in groups if g.attached and lb_arn(g) == form["LoadBalancerArn"]]
+            groups = [g for g in groups if g.attached and balancer_arn(g) == form["LoadBalancerArn"]]
         return self._page(form, "TargetGroups", [self._describe(g) for g in groups])
 
     @staticmethod
@@ -123,7 +111,7 @@ class Elbv2:
                      "HealthCheckProtocol": c.get("protocol", "TCP" if nlb else "HTTP"), "HealthCheckPort": str(c.get("port", "traffic-port")),
                      "HealthCheckEnabled": True, "HealthCheckIntervalSeconds": c.get("interval", 10 if nlb else 15),
                      "HealthCheckTimeoutSeconds": c.get("timeout", 10 if nlb else 5), "HealthyThresholdCount": c.get("healthy", 3 if nlb else 2),
-                     "UnhealthyThresholdCount": c.get("unhealthy", 3 if nlb else 2), "LoadBalancerArns": [lb_arn(g)] if g.attached else [],
+                     "UnhealthyThresholdCount": c.get("unhealthy", 3 if nlb else 2), "LoadBalancerArns": [balancer_arn(g)] if g.attached else [],
                      "TargetType": g.target_type, "IpAddressType": "ipv4"}
         if not nlb:
             out |= {"HealthCheckPath": c.get("path", "/"), "Matcher": {"HttpCode": str(c.get("matcher", "200"))}, "ProtocolVersion": "HTTP1"}
@@ -159,49 +147,73 @@ class Elbv2:
         arns = members(form, "ResourceArns")
         self._batch(arns, "resources")
         self._refused("DescribeTags")
-        out = []
+        tags = {g.arn: g.tags for g in self.elb.groups.values()}
+        tags |= {b.arn: b.groups[0].tags for b in self._all()}
+        tags |= {one.arn: {} for one in [*self._all_listeners(), *self._all_rules()]}
         for arn in arns:
-            group = self.elb.groups.get(arn) or next((g for g in self.elb.groups.values() if lb_arn(g) == arn), None)
-            if group is None:
-                raise AwsError("TargetGroupNotFound", "One or more target groups not found")
-            out.append({"ResourceArn": arn, "Tags": [{"Key": k, "Value": v} for k, v in (
-                {"elbv2.k8s.aws/cluster": "simulated", "note": "Käse & <Brot>"} | group.tags).items()]})
-        return {"TagDescriptions": out}
+            if arn not in tags:
+                kind = next((k for w, k in (("loadbalancer/", "LoadBalancer"), ("listener-rule/", "Rule"), ("listener/", "Listener")) if w in arn), "TargetGroup")
+                raise AwsError(kind + "NotFound", f"One or more {NAMES[kind]} not found")
+        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": [{"Key": k, "Value": v} for k, v in (
+            {"elbv2.k8s.aws/cluster": "simulated", "note": "Käse & <Brot>"} | tags[arn]).items()]} for arn in arns]}
+
+    # Load balancers, listeners, rules
+
+    def _all(self) -> list[Balancer]:
+        return balancers(self.elb.groups.values())
+
+    def _all_listeners(self) -> list[Listener]:
+        return [li for b in self._all() for li in b.listeners()]
+
+    def _all_rules(self) -> list[Rule]:
+        return [r for li in self._all_listeners() for r in li.rules]
+
+    @staticmethod
+    def _named(items: list[Any], arns: list[str], kind: str) -> list[Any]:
+        """Those with the given ARNs; all of them must be there."""
+        out = [i for i in items if i.arn in arns]
+        if len(out) < len(set(arns)):
+            raise AwsError(kind + "NotFound", f"One or more {NAMES[kind]} not found")
+        return out
 
     def _balancers(self, form: Form) -> Json:
-        arns = members(form, "LoadBalancerArns")
-        self._batch(arns, "load balancers")
+        arns, names = members(form, "LoadBalancerArns"), members(form, "Names")
+        self._batch(arns or names, "load balancers")
         self._refused("DescribeLoadBalancers")
-        groups = [g for g in self.elb.groups.values() if g.attached and (not arns or lb_arn(g) in arns)]
-        if len(groups) < len(set(arns)):
-            raise AwsError("LoadBalancerNotFound", "One or more load balancers not found")
-        return self._page(form, "LoadBalancers", [{
-            "LoadBalancerArn": lb_arn(g), "LoadBalancerName": g.name[:32], "DNSName": f"{g.name[:32]}-1234567890.{REGION}.elb.amazonaws.com",
-            "Type": g.lb_type, "Scheme": "internet-facing", "VpcId": g.vpc, "State": {"Code": "active"}, "IpAddressType": "ipv4",
-            "AvailabilityZones": [{"ZoneName": REGION + z, "SubnetId": f"subnet-{_short(z)}"} for z in "abc"],
-            "CreatedTime": "2026-01-02T03:04:05.678Z"} for g in groups])
+        found = self._all()
+        if arns:
+            found = self._named(found, arns, "LoadBalancer")
+        elif names:
+            found = [b for b in found if b.name in names]
+            if len(found) < len(set(names)):
+                raise AwsError("LoadBalancerNotFound", f"Load balancers '[{', '.join(names)}]' not found")
+        return self._page(form, "LoadBalancers", [b.describe() for b in found])
+
+    def _balancer_attributes(self, form: Form) -> Json:
+        arn = form.get("LoadBalancerArn")
+        if not arn:
+            raise AwsError("ValidationError", "A load balancer ARN must be specified")
+        self._refused("DescribeLoadBalancerAttributes")
+        one = self._named(self._all(), [arn], "LoadBalancer")[0]
+        return {"Attributes": [{"Key": k, "Value": v} for k, v in one.attributes().items()]}
 
     def _listeners(self, form: Form) -> Json:
         self._refused("DescribeListeners")
-        wanted = form.get("LoadBalancerArn")
-        arns = members(form, "ListenerArns")
-        groups = [g for g in self.elb.groups.values() if g.attached and (lb_arn(g) == wanted or listener_arn(g) in arns)]
-        if not groups:
-            raise AwsError("LoadBalancerNotFound" if wanted else "ListenerNotFound", "One or more listeners not found")
-        return self._page(form, "Listeners", [{
-            "ListenerArn": listener_arn(g), "LoadBalancerArn": lb_arn(g), "Port": 80, "Protocol": g.protocol,
-            "DefaultActions": [{"Type": "forward", "TargetGroupArn": g.arn, "Order": 1,
-                                "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": g.arn, "Weight": 1}]}}]} for g in groups])
+        balancer, arns = form.get("LoadBalancerArn"), members(form, "ListenerArns")
+        if bool(balancer) == bool(arns):
+            raise AwsError("ValidationError", "You must specify either listener ARNs or a load balancer ARN")
+        if balancer:
+            return self._page(form, "Listeners", [li.describe() for li in self._named(self._all(), [balancer], "LoadBalancer")[0].listeners()])
+        return self._page(form, "Listeners", [li.describe() for li in self._named(self._all_listeners(), arns, "Listener")])
 
     def _rules(self, form: Form) -> Json:
         self._refused("DescribeRules")
-        groups = [g for g in self.elb.groups.values() if g.attached and listener_arn(g) == form.get("ListenerArn")]
-        if not groups:
-            raise AwsError("ListenerNotFound", "One or more listeners not found")
-        return self._page(form, "Rules", [{
-            "RuleArn": listener_arn(g).replace(":listener/", ":listener-rule/") + "/" + _short("ru" + g.arn), "Priority": "default",
-            "IsDefault": True, "Conditions": [], "Actions": [{"Type": "forward", "Order": 1, "ForwardConfig": {
-                "TargetGroups": [{"TargetGroupArn": g.arn, "Weight": 1}]}}]} for g in groups])
+        listener, arns = form.get("ListenerArn"), members(form, "RuleArns")
+        if bool(listener) == bool(arns):
+            raise AwsError("ValidationError", "You must specify either listener ARNs or rule ARNs")
+        if listener:
+            return self._page(form, "Rules", [r.describe() for r in self._named(self._all_listeners(), [listener], "Listener")[0].rules])
+        return self._page(form, "Rules", [r.describe() for r in self._named(self._all_rules(), arns, "Rule")])
 
     def _addresses(self, form: Form, group: TargetGroup) -> list[Address]:
         return [(t["Id"], int(t.get("Port", group.port))) for t in structures(form, "Targets")]

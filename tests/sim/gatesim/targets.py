@@ -130,6 +130,10 @@ class TargetGroup:
     vpc: str = "vpc-55b2f7a70566a2b40"
     lb_type: str = "application"
     attached: bool = True  # a load balancer sends traffic to it
+    balancer: str = ""  # its name; "": one of the group's own
+    lb_state: str = "active"
+    listener: Json = field(default_factory=dict)  # port, protocol
+    rule: Json = field(default_factory=dict)  # priority, host, path, weight; without priority: the listener's default
     tags: dict[str, str] = field(default_factory=dict)
     check: Json = field(default_factory=dict)  # path, port, interval, timeout, healthy, unhealthy, matcher
     attributes: dict[str, str] = field(default_factory=lambda: {"deregistration_delay.timeout_seconds": "30"})

@@ -193,8 +193,43 @@ class Served(unittest.TestCase):
         self.assertEqual("application", self.texts(root, "Type")[0])
         _, root = self.call("DescribeTargetGroupAttributes", TargetGroupArn=self.arn("good"))
         self.assertIn("deregistration_delay.timeout_seconds", self.texts(root, "Key"))
+        _, root = self.call("DescribeLoadBalancerAttributes", LoadBalancerArn=lb)
+        self.assertIn("load_balancing.cross_zone.enabled", self.texts(root, "Key"))
         _, root = self.call("DescribeTags", ResourceArns__member__1=self.arn("good"))
         self.assertIn("shop/good", self.texts(root, "Value"))
+
+    def test_two_groups_share_a_load_balancer_by_rules(self) -> None:
+        self.server.sim("do", do="group", binding="shop/good", balancer="front", listener={"port": 443, "protocol": "HTTPS"},
+                        rule={"priority": 10, "host": "shop.example", "path": "/new/*", "weight": 90})
+        self.server.sim("do", do="group", binding="shop/bad", balancer="front", listener={"port": 443, "protocol": "HTTPS"},
+                        rule={"priority": 10, "weight": 10})
+        _, root = self.call("DescribeLoadBalancers", Names__member__1="front")
+        front = self.texts(root, "LoadBalancerArn")
+        self.assertEqual(1, len(front))
+        _, root = self.call("DescribeListeners", LoadBalancerArn=front[0])
+        listener = self.texts(root, "ListenerArn")
+        self.assertEqual((["443"], ["HTTPS"], ["fixed-response"]), tuple(self.texts(root, n) for n in ("Port", "Protocol", "Type")))
+        _, root = self.call("DescribeRules", ListenerArn=listener[0])
+        self.assertEqual((["10", "default"], ["90", "10"], ["forward", "fixed-response"], ["false", "true"]),
+                         tuple(self.texts(root, n) for n in ("Priority", "Weight", "Type", "IsDefault")))
+        self.assertEqual(["host-header", "path-pattern"], self.texts(root, "Field"))
+        rule = self.texts(root, "RuleArn")[0]
+        _, root = self.call("DescribeRules", RuleArns__member__1=rule)
+        self.assertEqual([rule], self.texts(root, "RuleArn"))
+        for action, form, code in (("DescribeRules", {}, "ValidationError"), ("DescribeRules", {"RuleArns__member__1": rule + "x"}, "RuleNotFound"),
+                                   ("DescribeListeners", {"LoadBalancerArn": front[0], "ListenerArns__member__1": listener[0]}, "ValidationError"),
+                                   ("DescribeListeners", {"ListenerArns__member__1": "arn:x"}, "ListenerNotFound"),
+                                   ("DescribeLoadBalancerAttributes", {"LoadBalancerArn": "arn:x"}, "LoadBalancerNotFound"),
+                                   ("DescribeTags", {"ResourceArns__member__1": listener[0] + "x"}, "ListenerNotFound")):
+            status, root = self.call(action, **form)
+            self.assertEqual((400, [code]), (status, self.texts(root, "Code")), action)
+        self.server.sim("do", do="group", binding="shop/bad", attached=False)
+        _, root = self.call("DescribeRules", ListenerArn=listener[0])
+        self.assertEqual(["90"], self.texts(root, "Weight"))
+        _, root = self.call("DescribeTargetHealth", TargetGroupArn=self.arn("bad"))
+        self.assertEqual({"Target.NotInUse"}, set(self.texts(root, "Reason")))
+        for name in ("good", "bad"):
+            self.server.sim("do", do="group", binding="shop/" + name, attached=True, balancer="", listener={}, rule={})
 
     def test_throttling_and_faults(self) -> None:
         self.server.sim("aws", bucket={"capacity": 2, "rate": 0.001}, throttle_code="ThrottlingException")
