@@ -1,7 +1,9 @@
 /*
  * A gate that cannot open. Gates are fixed at creation, so a gate whose binding is gone, or whose
  * Service selects other pods now, stays as it is until the pod is replaced: terminal for the pod.
- * Gates of other owners are only passed on, with what their own controller wrote.
+ * Gates of other owners are only passed on, with what their own controller wrote. They are never
+ * terminal: whoever owns them may open them yet, minutes later and without a word to us, and a
+ * deploy that was failed for it would have been served.
  *
  * A binding that was deleted a moment ago has its gates set True by the controller a moment later,
  * and some operators make the binding after the pod. So nothing is terminal before it held for a

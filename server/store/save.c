@@ -19,9 +19,6 @@ struct before {
     int64_t waiting;
     int64_t judged_at;
     int64_t next_look;
-    int64_t served_at;
-    int64_t started_at;
-    const char *revision_hash;
 };
 
 static bool load_before(struct store *s, int64_t id, struct before *ret, struct err *err)
@@ -32,7 +29,7 @@ static bool load_before(struct store *s, int64_t id, struct before *ret, struct 
     if (!db_step(&s->db, st, &row, err)) {
         return false;
     }
-    *ret = (struct before){.found = row, .revision_hash = ""};
+    *ret = (struct before){.found = row};
     if (row) {
         ret->ns_id = db_int(st, 0);
         ret->state = db_int(st, 1);
@@ -40,9 +37,6 @@ static bool load_before(struct store *s, int64_t id, struct before *ret, struct 
         ret->waiting = db_int(st, 3);
         ret->judged_at = db_int(st, 6);
         ret->next_look = db_int(st, 7);
-        ret->served_at = db_int(st, 8);
-        ret->started_at = db_int(st, 9);
-        ret->revision_hash = db_text(st, 10, s->scratch);
         (void)sqlite3_reset(st); /* the row was read */
     }
     return true;
@@ -107,24 +101,13 @@ static int64_t count_waiting(const struct facts *f, const struct rollout_verdict
 
 /* ---- the workload's row ---- */
 
-/* When this revision last became serving. */
-static int64_t served_at(const struct before *b, const struct rollout_verdict *v)
-{
-    bool same = strcmp(b->revision_hash, v->revision_hash) == 0;
-    bool was = same && b->state == ROLLOUT_SERVING && b->served_at != 0;
-    if (v->state == ROLLOUT_SERVING) {
-        return was ? b->served_at : v->since;
-    }
-    return same ? b->served_at : 0;
-}
-
-static void bind_verdict(struct store *s, sqlite3_stmt *st, int64_t id, const struct before *b,
+static void bind_verdict(struct store *s, sqlite3_stmt *st, int64_t id,
                          const struct rollout_verdict *v)
 {
     const char *cause = v->primary != NULL ? v->primary->code : "";
     const char *from = !v->usual_known ? "" : v->usual.from_history ? "history" : "formula";
     db_bind(st, "iiiiiiiittiiiiit", id, (int64_t)v->state, (int64_t)rollout_state_rank(v->state),
-            (int64_t)v->pace, v->since, v->started_at, served_at(b, v), v->eta, v->revision,
+            (int64_t)v->pace, v->since, v->started_at, v->served_at, v->eta, v->revision,
             v->revision_hash, v->generation, (int64_t)v->observed, (int64_t)v->complete,
             (int64_t)v->terminal, (int64_t)v->stale, save_images(s, &v->images));
     const int64_t counts[] = {v->desired,      v->updated,      v->ready,
@@ -143,11 +126,11 @@ static void bind_verdict(struct store *s, sqlite3_stmt *st, int64_t id, const st
     (void)sqlite3_bind_int64(st, at++, worst_severity(&v->findings));
 }
 
-static bool save_row(struct store *s, int64_t id, const struct before *b,
-                     const struct rollout_verdict *v, bool *ret_changed, struct err *err)
+static bool save_row(struct store *s, int64_t id, const struct rollout_verdict *v,
+                     bool *ret_changed, struct err *err)
 {
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_SAVE);
-    bind_verdict(s, st, id, b, v);
+    bind_verdict(s, st, id, v);
     (void)sqlite3_bind_int64(st, 33, s->now); /* judged_at */
     if (!db_run(&s->db, st, err)) {
         return false;
@@ -171,6 +154,20 @@ static bool save_quiet(struct store *s, int64_t id, const struct before *b, int6
 static void tell_rollout(struct store *s, int64_t id, const struct before *b, const struct facts *f,
                          const struct rollout_verdict *v)
 {
+    tx_touch_rollout(s, id);
+    store_feed(s, &(struct feed_item){.what = FEED_ROLLOUT,
+                                      .workload_id = id,
+                                      .ns_id = b->ns_id,
+                                      .namespace = f->ns->name,
+                                      .kind = f->kind,
+                                      .name = f->name,
+                                      .state = (int)v->state,
+                                      .from_state = b->judged_at != 0 ? (int)b->state : -1});
+}
+
+/* The rollout's own columns are others now. */
+static void count_rollout(struct store *s, const struct before *b, const struct rollout_verdict *v)
+{
     int64_t severity = worst_severity(&v->findings);
     if (b->state != (int64_t)v->state) {
         tally_add(s, b->ns_id, TALLY_ROLLOUTS, b->state, -1);
@@ -180,17 +177,7 @@ static void tell_rollout(struct store *s, int64_t id, const struct before *b, co
         tally_add(s, b->ns_id, TALLY_SEVERITY, b->severity, -1);
         tally_add(s, b->ns_id, TALLY_SEVERITY, severity, 1);
     }
-    s->commit.list_changed = true;
-    tx_touch_rollout(s, id);
     tx_touch_namespace(s, b->ns_id);
-    store_feed(s, &(struct feed_item){.what = FEED_ROLLOUT,
-                                      .workload_id = id,
-                                      .ns_id = b->ns_id,
-                                      .namespace = f->ns->name,
-                                      .kind = f->kind,
-                                      .name = f->name,
-                                      .state = (int)v->state,
-                                      .from_state = b->judged_at != 0 ? (int)b->state : -1});
 }
 
 bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts *facts,
@@ -208,13 +195,17 @@ bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts
     }
     w.ns_id = b.ns_id;
     if (!save_history(s, workload_id, b.ns_id, v, err) ||
-        !save_row(s, workload_id, &b, v, &changed, err) || !save_pods(s, &w, facts, v, err) ||
+        !save_row(s, workload_id, v, &changed, err) || !save_pods(s, &w, facts, v, err) ||
         !save_findings(s, &w, &v->findings, err) ||
         !save_quiet(s, workload_id, &b, count_waiting(facts, v), v->next_look, err)) {
         return false;
     }
     if (changed) {
+        count_rollout(s, &b, v);
+    }
+    if (changed || w.told) { /* a finding shows in the rollout's views, whatever its columns say */
         tell_rollout(s, workload_id, &b, facts, v);
+        s->commit.list_changed = s->commit.list_changed || changed || w.listed;
     } else if (w.changed) {
         tx_touch_rollout(s, workload_id);
     }

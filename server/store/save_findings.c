@@ -114,6 +114,13 @@ static bool same(const struct old_finding *o, const struct finding *f, int64_t p
            strcmp(o->detail, detail) == 0;
 }
 
+static void mark(struct saving *w, bool listed)
+{
+    w->changed = true;
+    w->told = true;
+    w->listed = w->listed || listed;
+}
+
 static bool write_one(struct store *s, struct saving *w, const struct old_finding *o,
                       const struct finding *f, int64_t position, struct err *err)
 {
@@ -121,7 +128,7 @@ static bool write_one(struct store *s, struct saving *w, const struct old_findin
     if (o != NULL && same(o, f, position, detail)) {
         return true;
     }
-    w->changed = true;
+    mark(w, f->primary || (o != NULL && o->primary != 0));
     if (o != NULL) {
         sqlite3_stmt *st = db_get(&s->db, SQL_FINDING_UPDATE);
         db_bind(st, "iiiiiiiiti", (int64_t)f->severity, (int64_t)f->terminal,
@@ -162,7 +169,7 @@ bool save_findings(struct store *s, struct saving *w, const struct list *finding
     struct old_finding *items = all.items;
     for (size_t i = 0; i < all.n; i++) {
         if (!items[i].kept) {
-            w->changed = true;
+            mark(w, items[i].primary != 0);
             if (!end_one(s, items[i].id, err)) {
                 return false;
             }

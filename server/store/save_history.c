@@ -194,7 +194,7 @@ static bool save_revision(struct store *s, int64_t workload_id, const struct rol
             return false;
         }
     }
-    int64_t served = c.served_at != 0 ? c.served_at : v->state == ROLLOUT_SERVING ? v->since : 0;
+    int64_t served = c.served_at != 0 ? c.served_at : v->served_at;
     const char *outcome = served != 0 ? "served" : v->state == ROLLOUT_FAILED ? "failed" : "";
     const char *cause = v->primary != NULL ? v->primary->code : c.cause;
     bool same = served == c.served_at && strcmp(outcome, c.outcome) == 0 && c.pods == v->desired &&

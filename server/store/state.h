@@ -365,6 +365,8 @@ struct saving {
     int64_t workload_id; /* 0: findings of the namespace or the cluster */
     int64_t ns_id;
     bool changed;
+    bool told;   /* a finding among it */
+    bool listed; /* the finding that lists show, the primary cause, among it */
 };
 bool save_pods(struct store *s, struct saving *w, const struct facts *f,
                const struct rollout_verdict *v, struct err *err) MUST_CHECK;

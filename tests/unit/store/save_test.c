@@ -145,6 +145,46 @@ static void findings_keep_their_first_sighting_and_end(void **state)
     bed_fini(&b);
 }
 
+/* Lists show the primary finding, the rollout's own views all of them. */
+static void findings_alone_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *primary;
+        const char *other;
+        bool told;
+        bool listed;
+    } steps[] = {{"one", "one", true, true},  {"one", "one", false, false},
+                 {"one", "two", true, false}, {"two", "two", true, true},
+                 {"two", NULL, true, false},  {"two", NULL, false, false}};
+    struct bed b;
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    web(&b, a, 1);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        bed_begin(&b);
+        facts_of(&b, 1, a, &f);
+        struct rollout_verdict v = verdict_of(&f, a, ROLLOUT_SLOW, POD_CHECKING);
+        struct finding *items = finding_of(a, &v, steps[i].other != NULL ? 2 : 1);
+        items[0].primary = true;
+        items[0].message = steps[i].primary;
+        if (steps[i].other != NULL) {
+            items[1].code = "rollout_paused";
+            items[1].message = steps[i].other;
+        }
+        struct saved saved = save(&b, 1, &f, &v);
+        bed_commit(&b);
+        assert_int_equal(saved.changed, i == 0);
+        assert_int_equal(feed_state(&b, FEED_ROLLOUT, "web"),
+                         steps[i].told ? (int)ROLLOUT_SLOW : -999);
+        assert_int_equal(b.commit.list_changed, steps[i].listed);
+        assert_int_equal(ask(&b, "SELECT rev FROM workload") == b.commit.revision &&
+                             b.commit.n_items > 0,
+                         steps[i].told);
+    }
+    bed_fini(&b);
+}
+
 static void prior_is_what_was_saved(void **state)
 {
     (void)state;
@@ -163,6 +203,7 @@ static void prior_is_what_was_saved(void **state)
     pv->track.gates = (struct list){&gate, 1};
     pv->track.served_at = 77;
     pv->track_changed = true;
+    v.served_at = v.since - 4000; /* the verdict says when, nobody else */
     (void)finding_of(a, &v, 1);
     (void)save(&b, 1, &f, &v);
     bed_commit(&b);
@@ -171,7 +212,8 @@ static void prior_is_what_was_saved(void **state)
     bed_commit(&b);
     assert_int_equal(f.prior->state, ROLLOUT_SERVING);
     assert_true(f.prior->since == v.since);
-    assert_true(f.prior->served_at == v.since);
+    assert_true(f.prior->served_at == v.since - 4000);
+    assert_true(ask(&b, "SELECT served_at FROM revision") == v.since - 4000);
     assert_string_equal(f.prior->revision_hash, "6c9f");
     assert_string_equal(f.prior->cause, "unexplained");
     assert_int_equal(f.prior->cause_since, 5);
@@ -400,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_verdict_fills_the_columns),
         cmocka_unit_test(the_same_verdict_writes_nothing),
         cmocka_unit_test(findings_keep_their_first_sighting_and_end),
+        cmocka_unit_test(findings_alone_are_told),
         cmocka_unit_test(prior_is_what_was_saved),
         cmocka_unit_test(revisions_have_a_row_each),
         cmocka_unit_test(opening_times_become_the_usual_time),
