@@ -158,7 +158,7 @@ static void on_page_done(struct watch_stream *s, struct kube_call *call)
     }
     watch_set_token(w, steal(&s->page_continue));
     if (w->continue_token == NULL && ++w->list_at == w->n_streams) {
-        watch_list_ended(w, w->list_rv);
+        watch_list_ended(w);
         return;
     }
     watch_start(&w->streams[w->list_at], STREAM_PAGE);

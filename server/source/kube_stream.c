@@ -31,7 +31,6 @@ void stream_reset(struct watch_stream *s, enum stream_mode mode)
     s->page_rv[0] = '\0';
     free(s->page_continue);
     s->page_continue = NULL;
-    s->initial_ended = false;
     s->good = false;
     s->expired = false;
     s->too_large = false;
@@ -173,9 +172,7 @@ static bool on_bookmark(struct watch_stream *s, const struct event *e, struct er
     const char *end = kvs_get(&b.annotations, "k8s.io/initial-events-end");
     if (s->mode == STREAM_INITIAL) {
         if (end != NULL && strcmp(end, "true") == 0 && b.rv[0] != '\0') {
-            set_rv(s, b.rv);
-            s->initial_ended = true;
-            kube_watch_initial_ended(s->watch);
+            kube_watch_initial_ended(s->watch, b.rv);
         }
         return true;
     }

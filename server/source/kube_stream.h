@@ -41,7 +41,6 @@ struct watch_stream {
     char rv[64];         /* where the watch goes on */
     char page_rv[64];    /* PAGE: metadata of the page */
     char *page_continue; /* PAGE: token of the next page; NULL = last */
-    bool initial_ended;  /* INITIAL: the bookmark came; rv is set; the owner moves on */
     bool good;           /* it counts as working: data came, or it has lived long enough */
     bool expired;        /* an ERROR event said 410, or something that only a list can heal */
     bool too_large;      /* an ERROR event said the version is from the future */

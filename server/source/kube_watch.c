@@ -17,6 +17,7 @@
  */
 #include "source/kube_watch_in.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,13 +126,12 @@ static void watch_forget(struct kube_watch *w)
     }
 }
 
-/* The list is whole: watches go on from where its first page stood. */
-void watch_list_ended(struct kube_watch *w, const char *rv)
+void watch_list_ended(struct kube_watch *w)
 {
-    emit_list_end(&w->emit, rv);
+    emit_list_end(&w->emit, w->list_rv);
     for (uint32_t i = 0; i < w->n_streams; i++) {
         struct watch_stream *s = &w->streams[i];
-        (void)snprintf(s->rv, sizeof s->rv, "%s", rv);
+        (void)snprintf(s->rv, sizeof s->rv, "%s", w->list_rv);
         s->due_ms = 0;
         s->failures = 0;
         s->stuck = 0;
@@ -144,11 +144,13 @@ void watch_list_ended(struct kube_watch *w, const char *rv)
     emit_report(&w->emit, SOURCE_OK, "");
 }
 
-void kube_watch_initial_ended(struct kube_watch *w)
+void kube_watch_initial_ended(struct kube_watch *w, const char *rv)
 {
     struct watch_stream *s = &w->streams[0];
-    watch_list_ended(w, s->rv);
+    (void)snprintf(w->list_rv, sizeof w->list_rv, "%s", rv);
+    watch_list_ended(w);
     s->mode = STREAM_WATCH;
+    s->call->silence_ms = w->timing->silence; /* bookmarks are a minute apart from here on */
 }
 
 /* ---- waiting ---- */
@@ -221,6 +223,9 @@ void watch_start(struct watch_stream *s, enum stream_mode mode)
     AUTO(buf) path = BUF_INIT(16384);
     int64_t seconds = watch_jitter(w->timing->watch) / 1000;
     bool page = mode == STREAM_PAGE;
+    /* Without a version it would begin in the present: what went before would be lost in silence.
+     */
+    assert(mode != STREAM_WATCH || s->rv[0] != '\0');
     stream_reset(s, mode);
     kube_watch_path(w, s, seconds > 0 ? seconds : 1, &path);
     struct kube_call_options opt = {

@@ -61,7 +61,7 @@ struct kube_watch {
     uint32_t n_streams;
     uint32_t list_at;     /* LISTING, WAITING inside a list: the stream that lists */
     char version[64];     /* of the group, from discovery */
-    char list_rv[64];     /* of the first page */
+    char list_rv[64];     /* of the first page, or of the bookmark that ended a WatchList */
     char *continue_token; /* next page; NULL = first of its stream */
     bool inconsistent;  /* pages mix times after a 410: watches start at the first page's version */
     bool no_watch_list; /* the server refused a WatchList */
@@ -96,8 +96,8 @@ bool kube_watch_syncing(const struct kube_watch *w);
 /* Unix ms of the last sign that its watches work. */
 int64_t kube_watch_seen_at(const struct kube_watch *w);
 
-/* From the stream of a WatchList. */
-void kube_watch_initial_ended(struct kube_watch *w);
+/* From the stream of a WatchList, while its call runs: the list stands at this version. */
+void kube_watch_initial_ended(struct kube_watch *w, const char *rv);
 
 /* Is the kind of a namespace, so that it can be listed in one? */
 bool kube_kind_namespaced(enum kind kind);

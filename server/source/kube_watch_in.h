@@ -10,8 +10,8 @@ int64_t watch_jitter(int64_t ms);
 void watch_set_token(struct kube_watch *w, char *token);
 void watch_start(struct watch_stream *s, enum stream_mode mode);
 void watch_list_start(struct kube_watch *w);
-/* The list is whole: watches go on from where its first page stood. */
-void watch_list_ended(struct kube_watch *w, const char *rv);
+/* The list is whole: watches go on from list_rv. */
+void watch_list_ended(struct kube_watch *w);
 /* The stream backs off before it tries the same again. */
 void watch_wait(struct watch_stream *s, int64_t at_least_ms);
 /* Everything anew, by a list; at once when the stream was healthy. */

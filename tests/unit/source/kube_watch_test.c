@@ -481,6 +481,60 @@ static void test_watch_list(void **state)
     rig_fini(&r);
 }
 
+/* Cut before anything has come on top of the list: the watch goes on from the list's version. Asked
+ * without one, a server begins in the present, and what was deleted meanwhile stays for ever. */
+static void watch_list_cut_in_the_quiet(struct script_conn *c, const struct script_request *r,
+                                        void *arg)
+{
+    (void)arg;
+    begin_watch(c);
+    if (r->n == 0) {
+        (void)script_text(c, JSON_POD("ADDED", "a", "3") JSON_POD("ADDED", "b", "9")
+                                 JSON_INITIAL_END("14"));
+        (void)script_hold(c, 20);
+        script_cut(c);
+    } else if (r->n == 1 && has(r->path, "&resourceVersion=14")) {
+        (void)script_text(c, JSON_POD("DELETED", "a", "15"));
+        (void)script_hold(c, -1);
+    } else {
+        (void)script_text(c, JSON_POD("ADDED", "b", "9") JSON_BOOKMARK("16"));
+        (void)script_hold(c, -1);
+    }
+}
+static void test_a_watch_list_cut_in_the_quiet_goes_on_from_its_end(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_with_watch_list(&r, watch_list_cut_in_the_quiet);
+    assert_true(rig_until(&r, "-a@15"));
+    assert_log(&r, " BEGIN +a@3 +b@9 END:14 -a@15");
+    rig_fini(&r);
+}
+
+/* Bookmarks come each second while a list is awaited, and each minute after it. */
+static void watch_list_then_quiet(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    (void)r;
+    begin_watch(c);
+    (void)script_text(c, JSON_INITIAL_END("14"));
+    (void)script_hold(c, -1);
+}
+static void test_a_watch_list_may_be_quiet_after_its_end(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct watch_timing timing = rig_timing;
+    timing.initial_silence = 60;
+    timing.silence = 5000;
+    rig_with_watch_list(&r, watch_list_then_quiet);
+    r.watch.timing = &timing;
+    assert_true(rig_until(&r, "END:14"));
+    rig_for(&r, 200);
+    assert_int_equal(r.server->requests, 1);
+    rig_fini(&r);
+}
+
 /* A server without the feature says 422; it is not asked again. */
 static void watch_list_invalid(struct script_conn *c, const struct script_request *r, void *arg)
 {
@@ -665,6 +719,8 @@ int main(void)
         cmocka_unit_test(test_very_short_watches_back_off),
         cmocka_unit_test(test_replaces_store_on_unsafe_delete),
         cmocka_unit_test(test_watch_list),
+        cmocka_unit_test(test_a_watch_list_cut_in_the_quiet_goes_on_from_its_end),
+        cmocka_unit_test(test_a_watch_list_may_be_quiet_after_its_end),
         cmocka_unit_test(test_watch_list_fallback_invalid),
         cmocka_unit_test(test_watch_list_fallback),
         cmocka_unit_test(test_watch_list_retries_429),
