@@ -135,8 +135,8 @@ def main() -> int:
             text, n = alphabet[n % len(alphabet)] + text, n // len(alphabet)
         return text
 
-    def all_pods():
-        for i in range(pods):
+    def all_pods():  # in the order of etcd's keys, as a real list comes: by namespace, then by name
+        for i in sorted(range(pods), key=lambda i: (i % namespaces, suffix(i))):
             space = i % namespaces
             yield pod_template.make(f"web-54cfd95865-{suffix(i)}", f"team-{space:04}", uid_of(1, i), 1000 + i,
                                     [(pod_owner, uid_of(2, space).encode())])
