@@ -17,7 +17,7 @@ struct api_options {
     struct queue *writer_in;        /* for commands (redeliver) */
     struct store *store;            /* metrics only */
     const struct kube_source *kube; /* metrics; NULL = none */
-    const struct elb_source *elb;   /* metrics, refresh; NULL = none */
+    struct elb_source *elb;         /* metrics, refresh; NULL = none */
     const char *static_dir;         /* the built dashboard; NULL or missing: a page that says so */
     /* POST /-/reload: applies a new configuration; ERR_INPUT with the place. Thread: any. */
     bool (*reload)(void *arg, struct err *err);

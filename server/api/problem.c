@@ -65,7 +65,10 @@ static void write_errors(const struct exchange *x, struct json_out *j)
     json_close(j, ']');
 }
 
-void problem(struct exchange *x, enum problem p, const char *detail)
+enum { RETRY_SECONDS = 5 };
+
+/* retry_s 0 = none. */
+static void fill(struct exchange *x, enum problem p, const char *detail, int64_t retry_s)
 {
     struct reply *r = &x->reply;
     body_unref(r->body);
@@ -82,9 +85,9 @@ void problem(struct exchange *x, enum problem p, const char *detail)
     if (detail != NULL) {
         json_kstr(&j, "detail", detail);
     }
-    if (p == PROBLEM_TOO_MANY || p == PROBLEM_UNAVAILABLE) {
-        json_kint(&j, "retry_after_seconds", 5);
-        reply_header(r, "retry-after", "5");
+    if (retry_s > 0) {
+        json_kint(&j, "retry_after_seconds", retry_s);
+        reply_header(r, "retry-after", "%lld", (long long)retry_s);
     }
     if (p == PROBLEM_UNAUTHORIZED) {
         reply_header(r, "www-authenticate", "Bearer");
@@ -93,6 +96,18 @@ void problem(struct exchange *x, enum problem p, const char *detail)
         write_errors(x, &j);
     }
     json_close(&j, '}');
+}
+
+void problem(struct exchange *x, enum problem p, const char *detail)
+{
+    bool later = p == PROBLEM_TOO_MANY || p == PROBLEM_UNAVAILABLE;
+    fill(x, p, detail, later ? RETRY_SECONDS : 0);
+}
+
+void problem_until(struct exchange *x, enum problem p, const char *detail, int64_t wait_ms)
+{
+    int64_t seconds = (wait_ms + 999) / 1000;
+    fill(x, p, detail, seconds > 1 ? seconds : 1);
 }
 
 void problem_of(struct exchange *x, const struct err *err)

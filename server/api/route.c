@@ -26,6 +26,7 @@ static const struct route routes[] = {
     {METHOD_GET, ACCESS_TOKEN, ROLLOUT "/wait", get_wait,
      "cluster for revision image generation index timeout"},
     {METHOD_GET, ACCESS_TOKEN, ROLLOUT "/gate", get_gate, "cluster for revision image generation"},
+    {METHOD_POST, ACCESS_TOKEN, ROLLOUT "/refresh", post_refresh, "cluster"},
     {METHOD_GET, ACCESS_TOKEN, V1 "/namespaces/{}/pods/{}", get_pod, "cluster"},
     {METHOD_GET, ACCESS_TOKEN, V1 "/services", get_services, "cluster namespace q " PAGE},
     {METHOD_GET, ACCESS_TOKEN, V1 "/bindings", get_bindings, "cluster namespace q " PAGE},

@@ -103,6 +103,7 @@ struct change {
     const struct elb_target *targets;
     uint32_t n_targets;
     bool unchanged; /* TARGETS: the same answer as before: only the time of sight moves */
+    bool asked;     /* TARGETS: somebody asked for it: the time of sight is news */
 
     /* GROUPS */
     const struct elb_group *groups;

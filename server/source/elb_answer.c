@@ -99,6 +99,8 @@ static void tell_unchanged(struct elb_poll *p, struct elb_group_state *g)
     struct change *c = change_new(CHANGE_TARGETS, 512);
     c->group_arn = arena_strdup(c->arena, g->arn);
     c->unchanged = true;
+    c->asked = g->asked;
+    g->asked = false;
     g->failures = 0;
     push(p, c);
 }
@@ -126,6 +128,8 @@ static bool take_health(struct elb_poll *p, const struct elb_call *call, struct 
     c->n_targets = n;
     c->unchanged = g->answered && !g->gone && memcmp(digest, g->digest, sizeof digest) == 0;
     memcpy(g->digest, digest, sizeof digest);
+    c->asked = g->asked;
+    g->asked = false;
     g->answered = true;
     g->gone = false;
     g->failures = 0;

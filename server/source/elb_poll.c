@@ -161,6 +161,17 @@ void elb_poll_take(struct elb_poll *p, const struct elb_wish *wishes, size_t n)
     }
 }
 
+void elb_poll_refresh(struct elb_poll *p, const char *arn, int64_t mono)
+{
+    struct elb_group_state *g = group_find(p, arn);
+    if (g != NULL) {
+        g->asked = true;
+        g->health_due = mono;
+        g->describe_due = mono;
+        g->attributes_due = mono; /* looked at only while a finding needs them */
+    }
+}
+
 /* ---- starting calls ---- */
 
 static const struct aws_credentials *credentials(struct elb_poll *p, struct elb_site *s,

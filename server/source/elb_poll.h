@@ -56,6 +56,7 @@ struct elb_group_state {
     uint8_t raw[32];    /* digest of the last health answer's bytes */
     uint8_t digest[32]; /* ... of its rows, sorted */
     bool answered;
+    bool asked; /* by hand: the next answer is told as news */
     struct elb_group_state *next;
 };
 
@@ -120,6 +121,8 @@ struct elb_poll {
 
 /* Groups and sites from a list of wishes; what is not in it any more is dropped. */
 void elb_poll_take(struct elb_poll *p, const struct elb_wish *wishes, size_t n);
+/* Everything about a group is due now, since somebody asked. */
+void elb_poll_refresh(struct elb_poll *p, const char *arn, int64_t mono);
 /* Starts every call that is due and may go out. Returns ms until something is due. */
 int64_t elb_poll_start(struct elb_poll *p, int64_t mono);
 /* Takes a finished call's answer apart, tells the writer, plans what is next; frees the call. */

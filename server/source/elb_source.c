@@ -13,8 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "source/elb_poll.h"
-
-enum { REFRESH_EVERY_MS = 2000, REFRESH_MAX = 20 };
+#include "source/elb_refresh.h"
 
 struct mail {
     struct arena *arena;
@@ -30,9 +29,7 @@ struct elb_source {
     atomic_bool stop;
     pthread_mutex_t lock; /* guards what follows */
     struct mail *mail;    /* newest wishes not taken yet; NULL = none */
-    char *refresh[REFRESH_MAX];
-    size_t n_refresh;
-    int64_t refreshed_at;
+    struct elb_refresh refresh;
     /* for other threads */
     _Atomic uint64_t m_calls, m_errors, m_throttled, m_connections;
     _Atomic int64_t m_skew;
@@ -57,6 +54,7 @@ bool elb_source_new(const struct elb_options *opt, struct queue *out, struct elb
     struct elb_source *e = xcalloc(1, sizeof *e);
     e->options = *opt;
     (void)pthread_mutex_init(&e->lock, NULL);
+    elb_refresh_init(&e->refresh, opt->rate, opt->burst, clock_mono_ms());
     struct elb_poll *p = &e->poll;
     p->options = &e->options;
     p->arena = arena_new(0);
@@ -105,20 +103,14 @@ void elb_source_wish(struct elb_source *e, const struct elb_wish *wishes, size_t
     (void)curl_multi_wakeup(e->poll.multi);
 }
 
-bool elb_source_refresh(struct elb_source *e, const char *const *arns, size_t n, struct err *err)
+bool elb_source_refresh(struct elb_source *e, struct elb_asked *asked, size_t n,
+                        int64_t *ret_wait_ms, struct err *err)
 {
-    int64_t now = clock_mono_ms();
     (void)pthread_mutex_lock(&e->lock);
-    bool ok = (e->refreshed_at == 0 || now - e->refreshed_at >= REFRESH_EVERY_MS) &&
-              e->n_refresh + n <= REFRESH_MAX;
-    for (size_t i = 0; ok && i < n; i++) {
-        e->refresh[e->n_refresh++] = xstrdup(arns[i]);
-    }
-    e->refreshed_at = ok ? now : e->refreshed_at;
+    size_t started = elb_refresh_ask(&e->refresh, asked, n, clock_mono_ms(), ret_wait_ms);
     (void)pthread_mutex_unlock(&e->lock);
-    if (!ok) {
-        return err_set(err, ERR_BUSY, "target health was asked for just now; try again in %d s",
-                       REFRESH_EVERY_MS / 1000);
+    if (started == 0) {
+        return err_set(err, ERR_BUSY, "target health was asked for a moment ago");
     }
     (void)curl_multi_wakeup(e->poll.multi);
     return true;
@@ -126,25 +118,19 @@ bool elb_source_refresh(struct elb_source *e, const char *const *arns, size_t n,
 
 static void take_mail(struct elb_source *e, int64_t mono)
 {
-    char *refresh[REFRESH_MAX];
+    const char *asked[ELB_REFRESH_ROWS];
+    AUTO_PTR(arena) a = arena_new(0);
     (void)pthread_mutex_lock(&e->lock);
     struct mail *m = e->mail;
-    size_t n = e->n_refresh;
-    memcpy(refresh, e->refresh, n * sizeof *refresh);
+    size_t n = elb_refresh_take(&e->refresh, a, asked);
     e->mail = NULL;
-    e->n_refresh = 0;
     (void)pthread_mutex_unlock(&e->lock);
     if (m != NULL) {
         elb_poll_take(&e->poll, m->wishes, m->n);
         mail_free(m);
     }
     for (size_t i = 0; i < n; i++) {
-        for (struct elb_group_state *g = e->poll.groups; g != NULL; g = g->next) {
-            if (strcmp(g->arn, refresh[i]) == 0) {
-                g->health_due = mono;
-            }
-        }
-        free(refresh[i]);
+        elb_poll_refresh(&e->poll, asked[i], mono);
     }
 }
 
@@ -222,9 +208,7 @@ void elb_source_free(struct elb_source *e)
     elb_source_stop(e);
     elb_poll_fini(&e->poll);
     mail_free(e->mail);
-    for (size_t i = 0; i < e->n_refresh; i++) {
-        free(e->refresh[i]);
-    }
+    elb_refresh_fini(&e->refresh);
     (void)pthread_mutex_destroy(&e->lock);
     free(e);
 }

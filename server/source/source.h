@@ -76,9 +76,16 @@ bool elb_source_start(struct elb_source *e, struct err *err) MUST_CHECK;
 /* Replaces the list of wishes; everything is copied before it returns. Thread: any (the writer
  * calls it after commits). */
 void elb_source_wish(struct elb_source *e, const struct elb_wish *wishes, size_t n);
-/* Poll these groups soon (manual refresh). ERR_BUSY when asked too often. Thread: any. */
-bool elb_source_refresh(struct elb_source *e, const char *const *arns, size_t n,
-                        struct err *err) MUST_CHECK;
+/* A target group that somebody wants looked at now. */
+struct elb_asked {
+    const char *arn;
+    bool started; /* out: false = it was asked for a moment ago, or the rate is used up */
+};
+/* A manual refresh: health, description and what a finding needs, as soon as the call rate allows.
+ * ERR_BUSY when nothing was started; *ret_wait_ms (set always) tells when asking again makes sense.
+ * Thread: any. */
+bool elb_source_refresh(struct elb_source *e, struct elb_asked *asked, size_t n,
+                        int64_t *ret_wait_ms, struct err *err) MUST_CHECK;
 void elb_source_stop(struct elb_source *e);
 void elb_source_free(struct elb_source *e);
 

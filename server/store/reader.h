@@ -187,6 +187,18 @@ bool reader_timeline(struct reader *r, int64_t workload_id, struct page *page, s
 bool reader_history(struct reader *r, int64_t workload_id, struct page *page, struct json_out *j,
                     struct err *err) MUST_CHECK;
 
+/* A target group that a rollout stands behind. */
+struct rollout_group {
+    int64_t id; /* as in lists of groups; 0 = nothing is known of it yet */
+    const char *arn;
+    const char *name; /* "" likewise */
+    const char *binding;
+};
+/* struct rollout_group, each group once, in the reader's arena. Bindings without an ARN yet are
+ * left out. */
+bool reader_rollout_groups(struct reader *r, int64_t cluster, int64_t workload_id, struct list *ret,
+                           struct err *err) MUST_CHECK;
+
 /* ---- pods ---- */
 
 /* Key: n = created_at, id. Newest first. */

@@ -364,11 +364,13 @@ static int64_t count_healthy(const struct change *c)
     return n;
 }
 
-static bool seen_again(struct store *s, int64_t group_id, struct err *err)
+static bool seen_again(struct store *s, int64_t group_id, bool asked, struct err *err)
 {
     (void)idmap_put(&s->group_seen_at, group_id, s->now); /* replaces */
     int64_t age = s->now - idmap_get(&s->group_written_at, group_id, 0);
-    if (age < SEEN_WRITE_MS && age >= 0) {
+    if (asked) { /* who asked sees that it was looked at */
+        tx_touch_group(s, group_id);
+    } else if (age < SEEN_WRITE_MS && age >= 0) {
         return true;
     }
     (void)idmap_put(&s->group_written_at, group_id, s->now); /* replaces */
@@ -385,7 +387,7 @@ bool apply_targets(struct store *s, const struct change *c, struct err *err)
         return false;
     }
     if (c->unchanged) {
-        return g.first_observed_at == 0 || seen_again(s, g.id, err);
+        return g.first_observed_at == 0 || seen_again(s, g.id, c->asked, err);
     }
     bool ok = diff_targets(s, &g, c, &m, err);
     int64_t healthy = count_healthy(c);
@@ -393,7 +395,7 @@ bool apply_targets(struct store *s, const struct change *c, struct err *err)
     m.all = m.all || first || (healthy == 0) != (g.healthy == 0);
     if (ok && !m.any && !first) {
         idmap_fini(&m.addresses);
-        return seen_again(s, g.id, err);
+        return seen_again(s, g.id, c->asked, err);
     }
     if (ok) {
         sqlite3_stmt *st = db_get(&s->db, SQL_GROUP_OBSERVED);

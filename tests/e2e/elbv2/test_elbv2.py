@@ -4,6 +4,7 @@ The simulator verifies each signature, session token and expiry.
 """
 from __future__ import annotations
 
+import json
 import pathlib
 import unittest
 from typing import Any
@@ -122,6 +123,39 @@ class Elbv2(unittest.TestCase):
         none = self.serve({**self.endpoints, "AWS_EC2_METADATA_DISABLED": "true"}, name="none")
         none.wait_state("shop", "good", "serving")
         self.wait_source(none, "absent", part="no AWS credentials")
+
+    def test_a_refresh_by_hand_does_not_wait_for_the_poll_plan(self) -> None:
+        server = self.serve(self.plain, hot_interval="5m", idle_interval="5m")
+        path = "/api/v1/namespaces/shop/rollouts/deployment/{}/refresh"
+
+        def ask_until(state: str) -> None:
+            def there() -> bool:
+                server.request(path.format("good"), method="POST")  # refused most times
+                targets = [t for p in self.pods(server) for t in p["targets"]]
+                return len(targets) == 3 and all(t["state"] == state for t in targets)
+
+            wait_until(f"asked again, the targets are {state}", there, 60, 1)
+
+        ask_until("healthy")
+        before = server.get("/targetgroups?q=good")["items"][0]["health_at"]
+        answer = json.loads(wait_until("it may be asked again", lambda: (r := server.request(path.format("good"), method="POST"))[0] == 202
+                                       and r[2], 10))
+        self.assertEqual([(g["name"], g["started"]) for g in answer["target_groups"]], [("good", True)])
+        group = answer["target_groups"][0]["id"]
+        wait_until("the same answer has a newer time", lambda: server.get(f"/targetgroups/{group}")["health_at"] > before, 10)
+        status, headers, body = server.request(path.format("good"), method="POST")
+        self.assertEqual((status, json.loads(body)["type"]), (429, "/problems/too_soon"))
+        self.assertIn(int(headers["retry-after"]), range(1, 6))
+        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
+        ask_until("unhealthy")
+        self.assertEqual(server.request(path.format("none"), method="POST")[0], 404)
+        status, _, _ = server.request(path.format("good"), {"origin": "https://evil.example"}, "POST")
+        self.assertEqual(status, 403)
+        server.stop()
+        off = self.serve(self.plain, name="off", mode="off")
+        off.wait_state("shop", "good", "serving")
+        status, _, body = off.request(path.format("good"), method="POST")
+        self.assertEqual((status, json.loads(body)["type"]), (409, "/problems/conflict"))
 
 
 if __name__ == "__main__":

@@ -133,6 +133,33 @@ static void the_same_answer_moves_only_the_time_of_sight(void **state)
     bed_fini(&b);
 }
 
+static void asked_for_by_hand_the_time_of_sight_is_news(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    const char *ids[] = {"10.0.0.1"};
+    const char *states[] = {"healthy"};
+    bed_do(&b, health(ids, states, 1));
+    int64_t revision = b.commit.revision;
+    size_t dirty = store_dirty_count(b.s);
+    b.now += 1000;
+    for (int i = 0; i < 2; i++) { /* the same bytes, and the same rows out of other bytes */
+        struct change *same = i == 0 ? change_new(CHANGE_TARGETS, 0) : health(ids, states, 1);
+        same->group_arn = arn;
+        same->unchanged = i == 0;
+        same->asked = true;
+        b.now += 1000;
+        bed_do(&b, same);
+        assert_true(ask(&b, "SELECT observed_at FROM target_group") == b.now);
+        assert_int_equal(b.commit.revision, revision + 1 + i);
+        assert_int_equal(ask(&b, "SELECT rev FROM target_group"), b.commit.revision);
+        assert_int_equal(store_dirty_count(b.s), dirty); /* nothing to judge anew */
+    }
+    bed_fini(&b);
+}
+
 static void descriptions_keep_attributes_that_were_read(void **state)
 {
     (void)state;
@@ -348,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_become_rows_and_mark_whom_they_concern),
         cmocka_unit_test(the_same_answer_moves_only_the_time_of_sight),
+        cmocka_unit_test(asked_for_by_hand_the_time_of_sight_is_news),
         cmocka_unit_test(descriptions_keep_attributes_that_were_read),
         cmocka_unit_test(attributes_alone_keep_the_description),
         cmocka_unit_test(a_group_that_is_gone_says_so_until_it_answers_again),
