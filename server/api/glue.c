@@ -12,7 +12,6 @@
 
 #include "api/loop_h2o.h"
 #include "api/problem.h"
-#include "api/sse.h"
 #include "base/clock.h"
 
 struct inflight {
@@ -235,7 +234,7 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     struct inflight *f = H2O_STRUCT_FROM_MEMBER(struct inflight, generator, generator);
     (void)req;
-    sse_written(&f->x);
+    worker_written(&f->x);
 }
 
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
@@ -251,7 +250,7 @@ static void start_stream(struct inflight *f)
     f->req->compress_hint = H2O_COMPRESS_HINT_DISABLE;
     f->x.waited = true;
     h2o_start_response(f->req, &f->generator);
-    sse_begin(&f->x);
+    worker_begin(&f->x);
 }
 
 /* ---- requests ---- */

@@ -116,7 +116,7 @@ struct piece {
 struct exchange_ops {
     /* Sends x->reply. For parked exchanges. */
     void (*answer)(struct exchange *x);
-    /* Sends pieces (never none); sse_written(x) follows once they are out. last: the stream ends
+    /* Sends pieces (never none); worker_written(x) follows once they are out. last: the stream ends
      * with them (it may be gone on return, and there may be none). */
     void (*send)(struct exchange *x, const struct piece *pieces, size_t n, bool last);
 };

@@ -289,3 +289,36 @@ const char *kind_canonical(const char *kind)
     }
     return kind;
 }
+
+/* The weight of a media type in an Accept header, -1 when it is not named there; and where. */
+static double accept_weight(const char *accept, const char *type, const char **ret_at)
+{
+    size_t len = strlen(type);
+    for (const char *p = accept; *p != '\0';) {
+        p += strspn(p, " \t,");
+        size_t whole = strcspn(p, ",");
+        size_t n = strcspn(p, ",; \t");
+        if (n == len && strncasecmp(p, type, len) == 0) {
+            const char *q = memchr(p, ';', whole);
+            for (; q != NULL; q = memchr(q, ';', whole - (size_t)(q - p))) {
+                q += 1 + strspn(q + 1, " \t");
+                if ((q[0] | 0x20) == 'q' && q[1] == '=') {
+                    break;
+                }
+            }
+            *ret_at = p;
+            return q != NULL ? strtod(q + 2, NULL) : 1.0;
+        }
+        p += whole;
+    }
+    return -1;
+}
+
+bool query_accepts(const char *accept, const char *type, const char *over)
+{
+    const char *at = NULL;
+    const char *over_at = NULL;
+    double weight = accept_weight(accept, type, &at);
+    double other = accept_weight(accept, over, &over_at);
+    return weight > 0 && (weight > other || (weight == other && at < over_at));
+}

@@ -29,6 +29,9 @@ uint32_t query_states(struct exchange *x);
 /* Kind in its usual spelling (short names expanded), NULL when not given. */
 const char *query_kind(struct exchange *x);
 
+/* Does an Accept header ask for `type` by name, and no less than for `over`? */
+bool query_accepts(const char *accept, const char *type, const char *over);
+
 /* "deploy" and "DEPLOYMENTS" to "Deployment"; a kind we do not know as it is. */
 const char *kind_canonical(const char *kind);
 

@@ -244,9 +244,7 @@ static bool explain_text(struct worker *w, struct exchange *x, struct buf *out, 
 
 enum outcome get_explain(struct worker *w, struct exchange *x)
 {
-    const char *json = strstr(x->req.accept, "application/json");
-    const char *text = strstr(x->req.accept, "text/plain");
-    if (text == NULL || (json != NULL && json < text)) {
+    if (!query_accepts(x->req.accept, "text/plain", "application/json")) {
         return view_answer(w, x, explain, VIEW_ONE);
     }
     struct err err = {0};

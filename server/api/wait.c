@@ -8,11 +8,12 @@
 
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/sse.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/mem.h"
 
-enum { BUCKETS = 256, JITTER_SHARE = 16, WAIT_BYTES = 1 << 20 };
+enum { BUCKETS = 256, JITTER_SHARE = 16 };
 
 struct waiter {
     struct waiters *ws;
@@ -22,6 +23,16 @@ struct waiter {
     struct wait_ask ask;
     int64_t deadline_ms;
     bool touched;
+
+    /* one that is told each step; at most one frame is under way, what changes meanwhile is one
+     * later look */
+    bool stream;
+    bool sending; /* frame is being written, or the head is not out yet */
+    bool due;     /* time is up: the next frame is the last */
+    bool told;    /* there was a frame: index is the last one's */
+    int64_t index;
+    int64_t sent_ms;
+    struct buf frame;
 };
 
 struct waiters {
@@ -30,174 +41,16 @@ struct waiters {
     unsigned n_touched;
 };
 
-/* ---- verdicts ---- */
-
-const char *verdict_name(enum verdict v)
-{
-    static const char *const names[] = {"serving", "waiting", "failed", "superseded", "timeout"};
-    return names[v];
-}
-
-/* Is the image one of the JSON array's strings? */
-static bool has_image(const char *images, const char *image)
-{
-    AUTO(buf) quoted = BUF_INIT(16 << 10);
-    struct json_out j = json_out(&quoted);
-    json_str(&j, image); /* as the writer wrote it */
-    return !quoted.overflow && strstr(images, buf_str(&quoted)) != NULL;
-}
-
-static bool whole_number(const char *text, long long *ret)
-{
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits] != '\0') {
-        return false;
-    }
-    *ret = strtoll(text, NULL, 10);
-    return true;
-}
-
-static enum pin pin_revision(const struct wait_ask *ask, const struct rollout_info *info, bool past)
-{
-    long long want = 0;
-    long long have = 0;
-    if (strcmp(ask->revision, info->revision) == 0 ||
-        strcmp(ask->revision, info->revision_hash) == 0) {
-        return PIN_FITS;
-    }
-    if (past || (whole_number(ask->revision, &want) && whole_number(info->revision, &have) &&
-                 have > want)) {
-        return PIN_LATER;
-    }
-    return PIN_EARLIER;
-}
-
-enum pin wait_pin(struct wait_ask *ask, const struct rollout_info *info, bool past)
-{
-    if (ask->revision != NULL) {
-        enum pin pin = pin_revision(ask, info, past);
-        if (pin != PIN_FITS) {
-            return pin;
-        }
-    }
-    if (ask->image == NULL && ask->generation == 0) {
-        return PIN_FITS;
-    }
-    bool fits = (ask->image == NULL || has_image(info->images, ask->image)) &&
-                info->generation >= ask->generation;
-    if (ask->matched[0] != '\0') {
-        return fits && strncmp(ask->matched, info->revision_hash, HASH_TEXT - 1) == 0 ? PIN_FITS
-                                                                                      : PIN_LATER;
-    }
-    if (fits && info->observed) { /* before that, the hash is the old one's */
-        (void)snprintf(ask->matched, sizeof ask->matched, "%s", info->revision_hash);
-    }
-    return fits ? PIN_FITS : PIN_EARLIER;
-}
-
-enum verdict wait_verdict(const struct wait_ask *ask, const struct rollout_info *info, enum pin pin,
-                          bool *ret_met)
-{
-    *ret_met = false;
-    if (pin == PIN_LATER) {
-        return VERDICT_SUPERSEDED;
-    }
-    bool mine = pin == PIN_FITS && info->observed;
-    bool serves = mine && (info->state == ROLLOUT_SERVING || info->state == ROLLOUT_NOT_GATED ||
-                           info->state == ROLLOUT_IDLE);
-    bool fails = mine && !serves && (info->state == ROLLOUT_FAILED || info->terminal);
-    switch (ask->what) {
-    case WAIT_SERVING:
-        *ret_met = serves;
-        break;
-    case WAIT_COMPLETE:
-        *ret_met = mine && info->complete;
-        break;
-    case WAIT_CHANGE:
-        *ret_met = pin == PIN_FITS && info->rev > ask->index;
-        break;
-    }
-    return serves ? VERDICT_SERVING : fails ? VERDICT_FAILED : VERDICT_WAITING;
-}
-
-/* ---- one look ---- */
-
-static bool pinned(const struct wait_ask *ask)
-{
-    return ask->revision != NULL || ask->image != NULL || ask->generation != 0;
-}
-
-struct look {
-    bool met;
-    bool over; /* answer now */
-    enum verdict verdict;
-    int64_t index;
-};
-
-/* In a snapshot. Writes the answer but for its tail. ERR_NOT_FOUND only when nothing is pinned. */
-static bool look(struct worker *w, struct wait_ask *ask, struct buf *out, struct look *ret,
-                 struct err *err)
-{
-    struct object_name name = {.namespace = ask->namespace, .kind = ask->kind, .name = ask->name};
-    const char *cluster = NULL;
-    int64_t id = 0;
-    struct rollout_info info = {0};
-    AUTO(buf) value = BUF_INIT(WAIT_BYTES);
-    struct json_out v = json_out(&value);
-    bool past = false;
-    bool ok =
-        reader_cluster(w->reader, ask->cluster, &name.cluster, &cluster, err) &&
-        reader_find(w->reader, &name, &id, err) &&
-        reader_rollout(w->reader, id, false, &v, &info, err) &&
-        (ask->revision == NULL || reader_revision_past(w->reader, id, ask->revision, &past, err));
-    if (!ok && (err->code != ERR_NOT_FOUND || !pinned(ask))) {
-        return false;
-    }
-    *ret = (struct look){.verdict = VERDICT_WAITING, .index = info.rev};
-    if (ok) {
-        if (ask->index < 0) {
-            ask->index = info.rev;
-        }
-        ret->verdict = wait_verdict(ask, &info, wait_pin(ask, &info, past), &ret->met);
-    }
-    ret->over = ret->met || ret->verdict == VERDICT_FAILED || ret->verdict == VERDICT_SUPERSEDED;
-    buf_clear(out);
-    (void)buf_addz(out, ok ? buf_str(&value) : "null");
-    return true;
-}
-
-static void write_answer(struct worker *w, struct exchange *x, const struct look *l,
-                         const struct buf *rollout)
-{
-    struct reply *r = &x->reply;
-    struct err err = {0};
-    buf_init(&r->tail, WAIT_BYTES);
-    struct json_out j = json_out(&r->tail);
-    json_open(&j, '{');
-    json_kbool(&j, "met", l->met);
-    json_kstr(&j, "verdict", verdict_name(l->verdict));
-    json_kbool(&j, "terminal", l->verdict == VERDICT_FAILED || l->verdict == VERDICT_SUPERSEDED);
-    json_kint(&j, "index", l->index);
-    json_key(&j, "rollout");
-    json_raw(&j, buf_str(rollout));
-    if (!view_tail(w, VIEW_WAIT, &r->tail, &err)) {
-        problem_of(x, &err);
-        return;
-    }
-    r->status = 200;
-    r->content_type = "application/json";
-    r->cache_control = "no-store";
-}
+/* ---- an answer ---- */
 
 /* Looks once. true: the reply is filled. `last`: it is filled in any case. */
 static bool look_and_answer(struct worker *w, struct exchange *x, struct wait_ask *ask, bool last)
 {
     struct err err = {0};
-    struct look l;
+    struct wait_look l;
+    struct reply *r = &x->reply;
     AUTO(buf) rollout = BUF_INIT(WAIT_BYTES);
-    bool ok = reader_begin(w->reader, &err) && look(w, ask, &rollout, &l, &err);
-    reader_end(w->reader);
-    if (!ok) {
+    if (!wait_look(w, ask, &l, &rollout, &err)) {
         problem_of(x, &err);
         return true;
     }
@@ -207,8 +60,101 @@ static bool look_and_answer(struct worker *w, struct exchange *x, struct wait_as
     if (!l.over && x->waiter != NULL) {
         l.verdict = VERDICT_TIMEOUT;
     }
-    write_answer(w, x, &l, &rollout);
+    buf_init(&r->tail, WAIT_BYTES);
+    if (!wait_write(w, &l, &rollout, &r->tail, &err)) {
+        problem_of(x, &err);
+        return true;
+    }
+    r->status = 200;
+    r->content_type = "application/json";
+    r->cache_control = "no-store";
     return true;
+}
+
+/* ---- a stream ---- */
+
+/* One look as an event: progress, or the last one as result or problem. false: nothing new. */
+static bool make_frame(struct waiter *wt, bool *ret_last)
+{
+    struct err err = {0};
+    struct wait_look l;
+    AUTO(buf) rollout = BUF_INIT(WAIT_BYTES);
+    AUTO(buf) body = BUF_INIT(WAIT_BYTES);
+    bool ok = wait_look(wt->ws->w, &wt->ask, &l, &rollout, &err);
+    if (ok && !l.over && !wt->due && wt->told && l.index == wt->index) {
+        return false;
+    }
+    if (ok && !l.over && wt->due) {
+        l.verdict = VERDICT_TIMEOUT;
+    }
+    ok = ok && wait_write(wt->ws->w, &l, &rollout, &body, &err);
+    *ret_last = !ok || l.over || wt->due;
+    const char *event = *ret_last ? "result" : "progress";
+    const char *data = buf_str(&body);
+    if (!ok) {
+        int status = wt->x->reply.status; /* went out with the head */
+        problem_of(wt->x, &err);
+        wt->x->reply.status = status;
+        event = "problem";
+        data = buf_str(&wt->x->reply.tail);
+    }
+    wt->told = true;
+    wt->index = ok ? l.index : 0;
+    buf_clear(&wt->frame);
+    return buf_addz(&wt->frame, "event: ") && buf_addz(&wt->frame, event) &&
+           buf_addz(&wt->frame, "\ndata: ") && buf_addz(&wt->frame, data) &&
+           buf_addz(&wt->frame, "\n\n");
+}
+
+/* The last frame's bytes go over to the exchange, which lives until they are written. */
+static void send_frame(struct waiter *wt, bool last)
+{
+    struct exchange *x = wt->x;
+    struct piece piece = {wt->frame.data, wt->frame.len};
+    wt->sending = true;
+    wt->sent_ms = clock_mono_ms();
+    if (last) {
+        buf_fini(&x->reply.tail);
+        x->reply.tail = wt->frame;
+        wt->frame = (struct buf){0};
+        waiter_gone(x);
+    }
+    x->ops->send(x, &piece, 1, last);
+}
+
+/* Tells a stream what is new, if nothing is under way. May end it. */
+static void pump(struct waiter *wt)
+{
+    bool last = false;
+    if (wt->sending || !(wt->touched || wt->due || !wt->told)) {
+        return;
+    }
+    wt->ws->n_touched -= wt->touched;
+    wt->touched = false;
+    if (make_frame(wt, &last)) {
+        send_frame(wt, last);
+    }
+}
+
+void wait_begin(struct exchange *x)
+{
+    x->waiter->sending = false;
+    pump(x->waiter);
+}
+
+void wait_written(struct exchange *x)
+{
+    x->waiter->sending = false;
+    pump(x->waiter);
+}
+
+static void beat(struct waiter *wt, int64_t now_ms)
+{
+    if (!wt->sending && now_ms - wt->sent_ms >= BEAT_MS) {
+        buf_clear(&wt->frame);
+        (void)buf_addz(&wt->frame, ":\n\n");
+        send_frame(wt, false);
+    }
 }
 
 /* ---- the waiters ---- */
@@ -250,6 +196,7 @@ void waiter_gone(struct exchange *x)
     }
     wt->ws->n_touched -= wt->touched;
     (void)atomic_fetch_sub(&wt->ws->w->shared->counters.waiters, 1);
+    buf_fini(&wt->frame);
     free(wt);
 }
 
@@ -296,42 +243,54 @@ bool waiters_touched(const struct waiters *ws)
     return ws->n_touched > 0;
 }
 
-/* Looks at those that `which` picks. An answer may free its waiter, never another one. */
-static void look_at(struct waiters *ws, bool touched_only, int64_t now_ms, bool last)
+/* An answer or a last frame frees its waiter, never another one. */
+static void look_at(struct waiter *wt, bool time_up)
 {
-    for (unsigned i = 0; i < BUCKETS; i++) {
+    struct exchange *x = wt->x;
+    if (wt->stream) {
+        wt->due = wt->due || time_up;
+        pump(wt);
+        return;
+    }
+    wt->ws->n_touched -= wt->touched;
+    wt->touched = false;
+    if (look_and_answer(wt->ws->w, x, &wt->ask, time_up)) {
+        waiter_gone(x);
+        x->ops->answer(x);
+    }
+}
+
+void waiters_tick(struct waiters *ws)
+{
+    for (unsigned i = 0; i < BUCKETS && ws->n_touched > 0; i++) {
         for (struct waiter *wt = ws->buckets[i]; wt != NULL;) {
             struct waiter *next = wt->next;
-            struct exchange *x = wt->x;
-            bool due = last || now_ms >= wt->deadline_ms;
-            if (touched_only ? wt->touched : due) {
-                ws->n_touched -= wt->touched;
-                wt->touched = false;
-                if (look_and_answer(ws->w, x, &wt->ask, !touched_only)) {
-                    waiter_gone(x);
-                    x->ops->answer(x);
-                }
+            if (wt->touched) {
+                look_at(wt, false);
             }
             wt = next;
         }
     }
 }
 
-void waiters_tick(struct waiters *ws)
-{
-    if (ws->n_touched > 0) {
-        look_at(ws, true, 0, false);
-    }
-}
-
 void waiters_beat(struct waiters *ws, int64_t now_ms)
 {
-    look_at(ws, false, now_ms, false);
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        for (struct waiter *wt = ws->buckets[i]; wt != NULL;) {
+            struct waiter *next = wt->next;
+            if (now_ms >= wt->deadline_ms) {
+                look_at(wt, true);
+            } else if (wt->stream) {
+                beat(wt, now_ms);
+            }
+            wt = next;
+        }
+    }
 }
 
 void waiters_close(struct waiters *ws)
 {
-    look_at(ws, false, 0, true);
+    waiters_beat(ws, INT64_MAX);
 }
 
 /* ---- handlers ---- */
@@ -364,8 +323,8 @@ static int64_t deadline(int64_t timeout_s)
     return clock_mono_ms() + ms + ms / JITTER_SHARE * random / 65536;
 }
 
-static void park(struct worker *w, struct exchange *x, const struct wait_ask *ask,
-                 int64_t timeout_s)
+static struct waiter *park(struct worker *w, struct exchange *x, const struct wait_ask *ask,
+                           int64_t timeout_s)
 {
     struct waiters *ws = w->waiters;
     struct waiter *wt = xcalloc(1, sizeof *wt);
@@ -377,23 +336,66 @@ static void park(struct worker *w, struct exchange *x, const struct wait_ask *as
     }
     *wt->at = wt;
     x->waiter = wt;
+    return wt;
+}
+
+/* false: a problem is in the reply. */
+static bool room_for_one(struct worker *w, struct exchange *x)
+{
+    struct counters *c = &w->shared->counters;
+    if (atomic_fetch_add(&c->waiters, 1) < atomic_load(&w->shared->max_waiters)) {
+        return true;
+    }
+    (void)atomic_fetch_sub(&c->waiters, 1);
+    (void)atomic_fetch_add(&c->refused, 1);
+    problem(x, PROBLEM_TOO_MANY, "http.max_waiters wait already");
+    return false;
+}
+
+/* The head of a stream. What can only be a problem is one, before anything is streamed. */
+static enum outcome stream(struct worker *w, struct exchange *x, struct wait_ask *ask,
+                           int64_t timeout_s)
+{
+    struct err err = {0};
+    struct wait_look l;
+    AUTO(buf) rollout = BUF_INIT(WAIT_BYTES);
+    if (!wait_look(w, ask, &l, &rollout, &err)) {
+        problem_of(x, &err);
+        return OUTCOME_ANSWER;
+    }
+    if (!x->req.head && !room_for_one(w, x)) {
+        return OUTCOME_ANSWER;
+    }
+    x->reply.status = 200;
+    x->reply.content_type = "text/event-stream";
+    x->reply.cache_control = "no-store";
+    reply_header(&x->reply, "x-accel-buffering", "no");
+    if (x->req.head) {
+        return OUTCOME_ANSWER;
+    }
+    struct waiter *wt = park(w, x, ask, timeout_s);
+    wt->stream = true;
+    wt->sending = true;
+    wt->due = w->draining;
+    buf_init(&wt->frame, WAIT_BYTES);
+    return OUTCOME_STREAM;
 }
 
 enum outcome get_wait(struct worker *w, struct exchange *x)
 {
     struct wait_ask ask;
     int64_t timeout_s = query_int(x, "timeout", 1, 600, 55);
-    if (!read_ask(x, &ask) || look_and_answer(w, x, &ask, x->req.head || w->draining)) {
+    reply_header(&x->reply, "vary", "accept");
+    if (!read_ask(x, &ask)) {
         return OUTCOME_ANSWER;
     }
-    struct counters *c = &w->shared->counters;
-    if (atomic_fetch_add(&c->waiters, 1) >= atomic_load(&w->shared->max_waiters)) {
-        (void)atomic_fetch_sub(&c->waiters, 1);
-        (void)atomic_fetch_add(&c->refused, 1);
-        problem(x, PROBLEM_TOO_MANY, "http.max_waiters wait already");
+    if (query_accepts(x->req.accept, "text/event-stream", "application/json")) {
+        return stream(w, x, &ask, timeout_s);
+    }
+    if (look_and_answer(w, x, &ask, x->req.head || w->draining) || !room_for_one(w, x)) {
         return OUTCOME_ANSWER;
     }
-    park(w, x, &ask, timeout_s);
+    (void)park(w, x, &ask, timeout_s);
     return OUTCOME_PARKED;
 }
 

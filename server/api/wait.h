@@ -4,6 +4,9 @@
  * A waiter is looked at again when the feed names its rollout, at most once a tick, and when its
  * time is up. Pins (revision, image, generation) say which rollout is meant, so that one who asks
  * before the change is seen waits for it instead of getting the old one's verdict.
+ *
+ * With Accept: text/event-stream each step is an event `progress`, the end is `result` (the body
+ * that a plain wait answers) or `problem`. A slow reader gets fewer steps, never a longer queue.
  */
 #ifndef GATEHOUSE_API_WAIT_H
 #define GATEHOUSE_API_WAIT_H
@@ -44,6 +47,21 @@ enum verdict wait_verdict(const struct wait_ask *ask, const struct rollout_info 
                           bool *ret_met);
 const char *verdict_name(enum verdict v);
 
+enum { WAIT_BYTES = 1 << 20 };
+struct wait_look {
+    bool met;
+    bool over; /* nothing is left to wait for */
+    enum verdict verdict;
+    int64_t index;
+};
+/* One look at the store, and the rollout as JSON (null while it is not there). ERR_NOT_FOUND only
+ * when nothing is pinned. */
+bool wait_look(struct worker *w, struct wait_ask *ask, struct wait_look *ret,
+               struct buf *ret_rollout, struct err *err) MUST_CHECK;
+/* The answer's body. */
+bool wait_write(struct worker *w, const struct wait_look *l, const struct buf *rollout,
+                struct buf *out, struct err *err) MUST_CHECK;
+
 struct waiters *waiters_new(struct worker *w);
 void waiters_free(struct waiters *ws); /* accepts NULL; nobody waits */
 void waiters_block(struct waiters *ws, const struct feed_block *b);
@@ -52,5 +70,8 @@ void waiters_tick(struct waiters *ws);
 void waiters_beat(struct waiters *ws, int64_t now_ms);
 void waiters_close(struct waiters *ws); /* everyone gets what stands now */
 void waiter_gone(struct exchange *x);
+/* One that streams: the head is out, what was sent is written. */
+void wait_begin(struct exchange *x);
+void wait_written(struct exchange *x);
 
 #endif

@@ -54,6 +54,24 @@ void worker_reload(struct worker *w, const struct config *config)
     reader_set_config(w->reader, w->config);
 }
 
+void worker_begin(struct exchange *x)
+{
+    if (x->waiter != NULL) {
+        wait_begin(x);
+    } else {
+        sse_begin(x);
+    }
+}
+
+void worker_written(struct exchange *x)
+{
+    if (x->waiter != NULL) {
+        wait_written(x);
+    } else {
+        sse_written(x); /* knows one that has ended */
+    }
+}
+
 void worker_gone(struct worker *w, struct exchange *x)
 {
     (void)w;

@@ -85,6 +85,9 @@ bool worker_init(struct worker *w, struct shared *shared, unsigned index,
                  struct err *err) MUST_CHECK;
 void worker_fini(struct worker *w);
 void worker_reload(struct worker *w, const struct config *config);
+/* A stream: its head is out; what was sent is written. */
+void worker_begin(struct exchange *x);
+void worker_written(struct exchange *x);
 /* The client is gone, or the answer is out: unlinks what waits. */
 void worker_gone(struct worker *w, struct exchange *x);
 /* A commit's news, from the writer by way of the loop's messages. */

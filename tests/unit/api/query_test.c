@@ -486,6 +486,34 @@ static void given_yaml_when_converted_then_typed_json(void **state)
     assert_false(yaml_to_json("", 0, &b, &err));
 }
 
+static void given_accept_headers_when_read_then_the_wanted_form_or_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *accept;
+        bool text;
+    } cases[] = {
+        {"", false},
+        {"*/*", false},
+        {"text/plain", true},
+        {"TEXT/PLAIN; charset=utf-8", true},
+        {"text/plainer", false},
+        {"application/json, text/plain", false},
+        {"text/plain, application/json", true},
+        {"application/json;q=0.5, text/plain", true},
+        {"text/plain;q=0.4, application/json;q=0.5", false},
+        {"text/plain;q=0", false},
+        {"text/html;level=1, text/plain; a=b; q=0.9", true},
+        {"text/plain;q", true},
+        {" ,,text/plain", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (query_accepts(cases[i].accept, "text/plain", "application/json") != cases[i].text) {
+            fail_msg("%s", cases[i].accept);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +530,7 @@ int main(void)
         cmocka_unit_test(given_tokens_when_asked_then_only_with_one),
         cmocka_unit_test(given_a_foreign_origin_when_writing_then_refused),
         cmocka_unit_test(given_yaml_when_converted_then_typed_json),
+        cmocka_unit_test(given_accept_headers_when_read_then_the_wanted_form_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

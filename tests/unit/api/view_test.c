@@ -532,6 +532,139 @@ static void given_drain_when_waiting_then_everyone_is_answered(void **state)
     client_free(b, c);
 }
 
+/* A wait that streams. */
+static struct client *stream_wait(struct bed *b, const char *query)
+{
+    static char path[128];
+    (void)snprintf(path, sizeof path, "%s/wait", web);
+    struct client *c = client_new(path, query);
+    c->x.req.accept = "text/event-stream";
+    assert_int_equal(client_ask(b, c), OUTCOME_STREAM);
+    assert_string_equal(c->x.reply.content_type, "text/event-stream");
+    return c;
+}
+
+/* The data of the only event that came since the last look; it must be of that name. */
+static json_t *event_of(struct client *c, const char *name)
+{
+    char start[64];
+    const char *text = buf_str(&c->got);
+    (void)snprintf(start, sizeof start, "event: %s\ndata: ", name);
+    if (strncmp(text, start, strlen(start)) != 0 ||
+        strstr(text, "\n\n") != text + strlen(text) - 2) {
+        fail_msg("%s: %s", name, text);
+    }
+    json_t *v = json_loads(text + strlen(start), JSON_DISABLE_EOF_CHECK, NULL);
+    assert_non_null(v);
+    buf_clear(&c->got);
+    return v;
+}
+
+static void given_a_streamed_wait_when_the_rollout_moves_then_steps_and_a_result(void **state)
+{
+    struct bed *b = *state;
+    struct client *c = stream_wait(b, "timeout=600");
+    json_t *v = event_of(c, "progress");
+    assert_string_equal(text_at(v, "verdict"), "waiting");
+    assert_string_equal(text_at(v, "rollout.name"), "web");
+    assert_true(json_is_string(at(v, "now")));
+    json_decref(v);
+    /* a slow reader: two steps while the first is still on its way are one later */
+    set_state(b, 1, 1, "Deployment", "web", ROLLOUT_SLOW);
+    worker_tick(&b->w, clock_mono_ms());
+    set_state(b, 1, 1, "Deployment", "web", ROLLOUT_STUCK);
+    worker_tick(&b->w, clock_mono_ms());
+    worker_beat(&b->w, clock_mono_ms() + BEAT_MS);
+    assert_int_equal(c->sends, 1);
+    client_written(c);
+    v = event_of(c, "progress");
+    assert_string_equal(text_at(v, "rollout.state"), "stuck");
+    assert_int_equal(int_at(v, "index"), 102);
+    json_decref(v);
+    client_drain(c);
+    worker_beat(&b->w, clock_mono_ms() + BEAT_MS);
+    assert_string_equal(buf_str(&c->got), ":\n\n");
+    buf_clear(&c->got);
+    client_drain(c);
+    set_state(b, 1, 1, "Deployment", "web", ROLLOUT_SERVING);
+    worker_tick(&b->w, clock_mono_ms());
+    v = event_of(c, "result");
+    assert_true(json_is_true(at(v, "met")));
+    assert_string_equal(text_at(v, "verdict"), "serving");
+    json_decref(v);
+    assert_true(c->ended);
+    assert_int_equal(atomic_load(&b->shared.counters.waiters), 0);
+    client_free(b, c);
+}
+
+static void given_a_streamed_wait_when_it_cannot_go_on_then_it_ends_and_says_so(void **state)
+{
+    struct bed *b = *state;
+    struct client *late = stream_wait(b, "timeout=1");
+    json_decref(event_of(late, "progress"));
+    worker_beat(&b->w, clock_mono_ms() + 1100); /* while the first step is on its way */
+    assert_false(late->ended);
+    client_written(late);
+    json_t *v = event_of(late, "result");
+    assert_string_equal(text_at(v, "verdict"), "timeout");
+    json_decref(v);
+    assert_true(late->ended);
+    client_free(b, late);
+
+    struct client *gone = stream_wait(b, "");
+    json_decref(event_of(gone, "progress"));
+    client_drain(gone);
+    sql(&b->f, "DELETE FROM workload WHERE id = 1");
+    struct feed_item item = {.what = FEED_ROLLOUT,
+                             .workload_id = 1,
+                             .ns_id = 1,
+                             .namespace = "shop",
+                             .kind = "Deployment",
+                             .name = "web",
+                             .state = -1};
+    publish(b, &item, 1, true);
+    worker_tick(&b->w, clock_mono_ms());
+    v = event_of(gone, "problem");
+    assert_int_equal(int_at(v, "status"), 404);
+    json_decref(v);
+    assert_true(gone->ended);
+    assert_int_equal(gone->x.reply.status, 200);
+    client_free(b, gone);
+
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/wait", web);
+    struct client *none = client_new(path, "");
+    none->x.req.accept = "application/json;q=0.1, text/event-stream";
+    assert_int_equal(client_ask(b, none), OUTCOME_ANSWER);
+    assert_int_equal(none->x.reply.status, 404); /* a problem, no stream */
+    client_free(b, none);
+    assert_int_equal(atomic_load(&b->shared.counters.waiters), 0);
+}
+
+static void given_streamed_waits_when_too_many_left_or_drained_then_each_its_end(void **state)
+{
+    struct bed *b = *state;
+    struct client *one = stream_wait(b, "");
+    struct client *two = stream_wait(b, "revision=99");
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/wait", web);
+    struct client *three = client_new(path, "");
+    three->x.req.accept = "text/event-stream";
+    assert_int_equal(client_ask(b, three), OUTCOME_ANSWER);
+    assert_int_equal(three->x.reply.status, 429);
+    client_free(b, three);
+    client_free(b, one); /* left while a step was on its way */
+    json_t *v = event_of(two, "progress");
+    assert_string_equal(text_at(v, "verdict"), "waiting");
+    json_decref(v);
+    client_drain(two);
+    worker_drain(&b->w);
+    json_decref(event_of(two, "result"));
+    assert_true(two->ended);
+    client_free(b, two);
+    assert_int_equal(atomic_load(&b->shared.counters.waiters), 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bed_setup, bed_teardown)
 
 int main(void)
@@ -553,6 +686,9 @@ int main(void)
         T(given_pinned_waits_when_not_there_yet_then_waited_for),
         T(given_the_gate_when_asked_then_the_status_says_it),
         T(given_drain_when_waiting_then_everyone_is_answered),
+        T(given_a_streamed_wait_when_the_rollout_moves_then_steps_and_a_result),
+        T(given_a_streamed_wait_when_it_cannot_go_on_then_it_ends_and_says_so),
+        T(given_streamed_waits_when_too_many_left_or_drained_then_each_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ INLINE void client_written(struct client *c)
 {
     if (c->writing) {
         c->writing = false;
-        sse_written(&c->x);
+        worker_written(&c->x);
     }
 }
 
@@ -96,7 +96,7 @@ INLINE enum outcome client_ask(struct bed *b, struct client *c)
 {
     enum outcome o = worker_serve(&b->w, &c->x);
     if (o == OUTCOME_STREAM) {
-        sse_begin(&c->x);
+        worker_begin(&c->x);
     }
     return o;
 }
