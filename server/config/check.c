@@ -1,7 +1,7 @@
 /*
  * What no single value can show: factors in the wrong order, an open address without tokens, a
- * receiver without a secret, names that stand twice. Messages name file and line of the record
- * where they can.
+ * receiver without a secret, names that stand twice. Messages name the place of the record where
+ * they can.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -49,11 +49,10 @@ static bool check_listen(const struct config *c, struct err *err)
     return true;
 }
 
-static bool fail_record(const struct config_places *p, const int64_t *lines, size_t i,
+static bool fail_record(const struct config_places *p, const struct config_place *at,
                         const char *what, struct err *err)
 {
-    return err_set(err, ERR_INPUT, "%s:%" PRId64 ": %s", p->file, lines != NULL ? lines[i] : 0,
-                   what);
+    return err_set(err, ERR_INPUT, "%s:%zu:%zu: %s", p->file, at->line, at->column, what);
 }
 
 static bool is_hex64(const char *text)
@@ -75,24 +74,19 @@ static bool check_receiver(const struct config *c, const struct config_places *p
                            struct err *err)
 {
     const struct config_receiver *r = &c->receivers[i];
-    const int64_t *lines = p->receiver_lines;
-    if (strncmp(r->url, "http://", 7) != 0 && strncmp(r->url, "https://", 8) != 0) {
-        return fail_record(p, lines, i, "alerts.receivers: url must start with http:// or https://",
-                           err);
-    }
+    const struct config_place *at = &p->receivers[i];
     if (strcmp(r->format, "standard") == 0 && r->secret[0] != '\0' && !secret_ok(r->secret)) {
-        return fail_record(p, lines, i,
-                           "alerts.receivers: secret must be whsec_ and base64 of 24 to 64 bytes",
-                           err);
+        return fail_record(
+            p, at, "alerts.receivers: secret must be whsec_ and base64 of 24 to 64 bytes", err);
     }
     if (strcmp(r->format, "standard") == 0 && r->secret[0] == '\0') {
         return fail_record(
-            p, lines, i,
-            "alerts.receivers: format standard is signed: secret or secret_file is missing", err);
+            p, at, "alerts.receivers: format standard is signed: secret or secret_file is missing",
+            err);
     }
     for (size_t k = 0; k < i; k++) {
         if (strcmp(c->receivers[k].name, r->name) == 0) {
-            return fail_record(p, lines, i, "alerts.receivers: the name stands twice", err);
+            return fail_record(p, at, "alerts.receivers: the name stands twice", err);
         }
     }
     return true;
@@ -111,7 +105,7 @@ bool config_check(const struct config *c, const struct config_places *p, struct 
     }
     for (size_t i = 0; i < c->n_tokens; i++) {
         if (!is_hex64(c->tokens[i].sha256)) {
-            return fail_record(p, p->token_lines, i,
+            return fail_record(p, &p->tokens[i],
                                "access.tokens: sha256 is not 64 lower-case hex digits", err);
         }
     }

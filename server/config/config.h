@@ -14,6 +14,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* Every type of notification there is, as a receiver may ask for it. */
+#define CONFIG_ALERT_TYPES "rollout.stuck|rollout.recovered"
+
 /* Lists are NULL-ended arrays; empty lists are NULL. Texts are never NULL. */
 struct config_receiver {
     const char *name;
@@ -22,7 +25,7 @@ struct config_receiver {
     const char *secret; /* whsec_<base64>; read from secret_file when that is given */
     const char *bearer_token;
     bool allow_private;
-    const char *const *types; /* alert types; NULL = all */
+    const char *const *types; /* of CONFIG_ALERT_TYPES; NULL = all */
     int64_t timeout_ms;
     int64_t max_age_ms; /* a delivery older than this is given up */
 };
@@ -37,7 +40,7 @@ struct config_override {
     const char *workload;   /* "Kind/name" or "name", "" = any */
     int64_t stuck_after_ms; /* 0 = by factor */
     bool alerts;
-    const char *runbook;
+    const char *runbook; /* config_web_address, or "" */
 };
 
 struct config {
@@ -132,6 +135,8 @@ bool config_duration(const char *text, int64_t *ret_ms);
 
 /* The key of a flag name ("kubernetes-page-size" or "listen"), NULL when there is none. */
 const char *config_flag_key(const char *flag);
+/* Is the text a web address (http, https) of one line without blanks? It may become a link. */
+bool config_web_address(const char *text);
 /* true when the option is a switch that may stand without a value. */
 bool config_flag_is_bool(const char *key);
 

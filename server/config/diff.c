@@ -26,6 +26,7 @@ static bool same_value(const struct option *o, const void *base_a, const void *b
     switch (o->type) {
     case OPTION_TEXT:
     case OPTION_SECRET:
+    case OPTION_URL:
     case OPTION_PATH:
     case OPTION_ENUM:
         return strcmp(*(const char *const *)(const void *)a,

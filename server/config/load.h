@@ -8,13 +8,17 @@
 
 enum { LIMIT_CONFIG_FILE = 1 << 20, LIMIT_SECRET_FILE = 64 << 10, LIMIT_RECORDS = 1000 };
 
-/* Places of records, for checks that come after reading: one line number a record. */
+struct config_place {
+    size_t line; /* both from 1 */
+    size_t column;
+};
+
+/* Places of records, for checks that come after reading. */
 struct config_places {
     const char *file;
     bool secrets; /* KEY_file twins are read from disk */
-    int64_t *receiver_lines;
-    int64_t *override_lines;
-    int64_t *token_lines;
+    struct config_place *receivers;
+    struct config_place *tokens;
 };
 
 /* Reads the YAML text into *cfg; places names the file. */

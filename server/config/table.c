@@ -20,6 +20,10 @@
     {                                                                                              \
         .key = (k), .type = OPTION_TEXT, .offset = AT(f), .def = (d), .reload = (r), .help = (h)   \
     }
+#define ADDRESS(k, f, d, r, h)                                                                     \
+    {                                                                                              \
+        .key = (k), .type = OPTION_URL, .offset = AT(f), .def = (d), .reload = (r), .help = (h)    \
+    }
 #define PATH(k, f, d, h)                                                                           \
     {                                                                                              \
         .key = (k), .type = OPTION_PATH, .offset = AT(f), .def = (d), .help = (h)                  \
@@ -55,7 +59,7 @@ static const struct option receiver_options[] = {
      .def = "standard",
      .help = "standard: Standard Webhooks 1.0, signed; alertmanager: Alertmanager API v2"},
     {.key = "url",
-     .type = OPTION_TEXT,
+     .type = OPTION_URL,
      .offset = offsetof(struct config_receiver, url),
      .help = "where to send; for alertmanager its address, /api/v2/alerts is added"},
     {.key = "secret",
@@ -76,6 +80,7 @@ static const struct option receiver_options[] = {
     {.key = "types",
      .type = OPTION_TEXTS,
      .offset = offsetof(struct config_receiver, types),
+     .words = CONFIG_ALERT_TYPES,
      .def = "",
      .help = "alert types wanted, empty for all"},
     {.key = "timeout",
@@ -133,7 +138,7 @@ static const struct option override_options[] = {
      .def = "true",
      .help = "false: judged and shown, never sent"},
     {.key = "runbook",
-     .type = OPTION_TEXT,
+     .type = OPTION_URL,
      .offset = offsetof(struct config_override, runbook),
      .def = "",
      .help = "URL shown with findings; annotation gatehouse.dev/runbook wins"},
@@ -150,8 +155,8 @@ static const struct option options[] = {
     WORD("log_level", log_level, "error|warn|info|debug", "info", true,
          "least important line that is written"),
     PATH("static_dir", static_dir, "", "folder of the built dashboard; empty: beside the program"),
-    TEXT("external_url", external_url, "", true,
-         "address people reach this server by, for links in alerts"),
+    ADDRESS("external_url", external_url, "", true,
+            "address people reach this server by, for links in alerts"),
 
     BOOL("kubernetes.enabled", kube_enabled, "true",
          "watch a cluster; false serves what the store holds"),
@@ -174,7 +179,7 @@ static const struct option options[] = {
     TEXT("aws.region", aws_region, "", false,
          "empty: the target group's own, then the AWS environment"),
     TEXT("aws.profile", aws_profile, "", false, "profile of the shared files"),
-    TEXT("aws.endpoint", aws_endpoint, "", false, "ELBv2 address for tests and proxies"),
+    ADDRESS("aws.endpoint", aws_endpoint, "", false, "ELBv2 address for tests and proxies"),
     NUMBER(OPTION_COUNT, "aws.calls_per_minute", aws_rate_per_minute, 1, 6000, "300", false,
            "calls per account and region; the limit is shared with the controller"),
     NUMBER(OPTION_COUNT, "aws.burst", aws_burst, 1, 1000, "20", false, "calls at once"),

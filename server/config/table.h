@@ -11,6 +11,7 @@
 enum option_type {
     OPTION_TEXT,
     OPTION_SECRET, /* text, with a KEY_file twin; never printed */
+    OPTION_URL,    /* text: an http or https address, or empty */
     OPTION_PATH,   /* text; "~/" at the front is the home folder */
     OPTION_ENUM,   /* one of the words in `words` */
     OPTION_BOOL,
@@ -33,7 +34,7 @@ struct option {
     int64_t min;
     int64_t max;
     const char *def;   /* as written in YAML; NULL = required (sub-tables) or empty */
-    const char *words; /* OPTION_ENUM: "a|b|c" */
+    const char *words; /* OPTION_ENUM, OPTION_TEXTS: "a|b|c"; NULL = any text */
     const char *help;
     const struct option_table *sub;
 };
@@ -52,6 +53,8 @@ const struct option *option_find(const struct option_table *table, const char *k
  * place. */
 bool option_set(const struct option *o, void *base, const char *text, struct arena *arena,
                 struct err *err) MUST_CHECK;
+/* May the text be an item of the list? Message without place. */
+bool option_check_item(const struct option *o, const char *text, struct err *err) MUST_CHECK;
 /* Writes a NULL-ended list. items are copied. */
 void option_set_texts(const struct option *o, void *base, const char *const *items, size_t n,
                       struct arena *arena);

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "config/config.h"
 #include "config/table.h"
+
+enum { LIMIT_ADDRESS = 2048 };
 
 struct unit {
     const char *name;
@@ -84,6 +87,8 @@ static const char *notation(enum option_type type)
         return "true or false";
     case OPTION_COUNT:
         return "a whole number";
+    case OPTION_URL:
+        return "an http:// or https:// address";
     case OPTION_TEXT:
     case OPTION_SECRET:
     case OPTION_PATH:
@@ -136,19 +141,55 @@ static void set_pointer(const struct option *o, void *base, const char *p)
     memcpy((char *)base + o->offset, &p, sizeof p);
 }
 
-static bool set_word(const struct option *o, void *base, const char *text, struct arena *arena,
-                     struct err *err)
+static bool check_word(const struct option *o, const char *text, struct err *err)
 {
     size_t len = strlen(text);
     for (const char *w = o->words; w != NULL && *w != '\0';) {
         size_t n = strcspn(w, "|");
         if (n == len && strncmp(w, text, n) == 0) {
-            set_pointer(o, base, arena_strdup(arena, text));
             return true;
         }
         w += n + (w[n] == '|' ? 1 : 0);
     }
     return err_set(err, ERR_INPUT, "\"%.80s\" is not one of %s", text, o->words);
+}
+
+static bool set_word(const struct option *o, void *base, const char *text, struct arena *arena,
+                     struct err *err)
+{
+    if (!check_word(o, text, err)) {
+        return false;
+    }
+    set_pointer(o, base, arena_strdup(arena, text));
+    return true;
+}
+
+bool config_web_address(const char *text)
+{
+    size_t skip = strncasecmp(text, "https://", 8) == 0 ? 8 : 7;
+    if (skip == 7 && strncasecmp(text, "http://", 7) != 0) {
+        return false;
+    }
+    size_t len = strlen(text);
+    if (len <= skip || len > LIMIT_ADDRESS) {
+        return false;
+    }
+    for (const char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("\"<>\\^`{|}", *p) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_address(const struct option *o, void *base, const char *text, struct arena *arena,
+                        struct err *err)
+{
+    if (text[0] != '\0' && !config_web_address(text)) {
+        return err_set(err, ERR_INPUT, "\"%.80s\" is not %s", text, notation(o->type));
+    }
+    set_pointer(o, base, arena_strdup(arena, text));
+    return true;
 }
 
 static const char *expand_home(const char *text, struct arena *arena)
@@ -158,6 +199,11 @@ static const char *expand_home(const char *text, struct arena *arena)
         return arena_printf(arena, "%s%s", home, text + 1);
     }
     return arena_strdup(arena, text);
+}
+
+bool option_check_item(const struct option *o, const char *text, struct err *err)
+{
+    return o->words == NULL || check_word(o, text, err);
 }
 
 void option_set_texts(const struct option *o, void *base, const char *const *items, size_t n,
@@ -173,19 +219,23 @@ void option_set_texts(const struct option *o, void *base, const char *const *ite
     memcpy((char *)base + o->offset, &list, sizeof list);
 }
 
-static void set_comma_list(const struct option *o, void *base, const char *text,
-                           struct arena *arena)
+static bool set_comma_list(const struct option *o, void *base, const char *text,
+                           struct arena *arena, struct err *err)
 {
     const char *items[256];
     size_t n = 0;
     for (const char *p = text; *p != '\0' && n < 256;) {
         size_t len = strcspn(p, ",");
         if (len != 0) {
-            items[n++] = arena_strndup(arena, p, len);
+            items[n] = arena_strndup(arena, p, len);
+            if (!option_check_item(o, items[n++], err)) {
+                return false;
+            }
         }
         p += len + (p[len] == ',' ? 1 : 0);
     }
     option_set_texts(o, base, items, n, arena);
+    return true;
 }
 
 bool option_set(const struct option *o, void *base, const char *text, struct arena *arena,
@@ -196,6 +246,8 @@ bool option_set(const struct option *o, void *base, const char *text, struct are
     case OPTION_SECRET:
         set_pointer(o, base, arena_strdup(arena, text));
         return true;
+    case OPTION_URL:
+        return set_address(o, base, text, arena, err);
     case OPTION_PATH:
         set_pointer(o, base, expand_home(text, arena));
         return true;
@@ -209,8 +261,7 @@ bool option_set(const struct option *o, void *base, const char *text, struct are
     case OPTION_PERCENT:
         return set_number(o, base, text, err);
     case OPTION_TEXTS:
-        set_comma_list(o, base, text, arena);
-        return true;
+        return set_comma_list(o, base, text, arena, err);
     case OPTION_RECORDS:
         break;
     }

@@ -57,8 +57,12 @@ static bool set_list(struct walk *w, const struct option *o, const yaml_node_t *
         if (n == LIMIT_RECORDS) {
             return fail_key(w, item, o->key, "too many items");
         }
-        if (!scalar_text(w, item, o->key, &items[n++])) {
+        struct err inner = {0};
+        if (!scalar_text(w, item, o->key, &items[n])) {
             return false;
+        }
+        if (!option_check_item(o, items[n++], &inner)) {
+            return fail_key(w, item, o->key, inner.text);
         }
     }
     option_set_texts(o, base, items, n, w->arena);
@@ -98,17 +102,16 @@ static bool set_secret_file(struct walk *w, const struct option *o, const yaml_n
 static bool walk_mapping(struct walk *w, const struct option_table *table, const char *prefix,
                          const yaml_node_t *node, void *base);
 
-static int64_t *places_of(struct walk *w, const struct option *o, size_t n)
+/* Where records stand, for the checks that look at the whole; nobody asks for the rest. */
+static struct config_place *places_of(struct walk *w, const struct option *o, size_t n)
 {
-    int64_t *lines = arena_array(w->arena, int64_t, n + 1);
+    struct config_place *places = arena_array(w->arena, struct config_place, n + 1);
     if (strcmp(o->key, "alerts.receivers") == 0) {
-        w->places->receiver_lines = lines;
-    } else if (strcmp(o->key, "pace.overrides") == 0) {
-        w->places->override_lines = lines;
-    } else {
-        w->places->token_lines = lines;
+        w->places->receivers = places;
+    } else if (strcmp(o->key, "access.tokens") == 0) {
+        w->places->tokens = places;
     }
-    return lines;
+    return places;
 }
 
 static bool missing_keys(struct walk *w, const struct option_table *table, const yaml_node_t *node,
@@ -137,12 +140,12 @@ static bool set_records(struct walk *w, const struct option *o, const yaml_node_
         return fail_key(w, node, o->key, "too many items");
     }
     char *records = arena_zalloc(w->arena, (n + 1) * o->sub->size);
-    int64_t *lines = places_of(w, o, n);
+    struct config_place *places = places_of(w, o, n);
     for (size_t i = 0; i < n; i++) {
         const yaml_node_t *item =
             yaml_document_get_node(w->doc, node->data.sequence.items.start[i]);
         void *record = records + i * o->sub->size;
-        lines[i] = (int64_t)item->start_mark.line + 1;
+        places[i] = (struct config_place){item->start_mark.line + 1, item->start_mark.column + 1};
         option_defaults(o->sub, record, w->arena);
         if (item->type != YAML_MAPPING_NODE) {
             return fail_key(w, item, o->key, "each item is a mapping");

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { STUCK_AFTER_MAX_MS = 24 * 60 * 60 * 1000, RUNBOOK_MAX = 1024 };
+enum { STUCK_AFTER_MAX_MS = 24 * 60 * 60 * 1000 };
 
 #define ANNOTATION_STUCK_AFTER "gatehouse.dev/stuck-after"
 #define ANNOTATION_ALERTS      "gatehouse.dev/alerts"
@@ -33,25 +33,6 @@ static bool workload_matches(const char *pattern, const char *kind, const char *
            strcmp(slash + 1, name) == 0;
 }
 
-/* A web address in one line without blanks: it becomes a link. */
-static bool is_web_address(const char *url)
-{
-    size_t skip = strncasecmp(url, "https://", 8) == 0 ? 8 : 7;
-    if (skip == 7 && strncasecmp(url, "http://", 7) != 0) {
-        return false;
-    }
-    size_t len = strlen(url);
-    if (len <= skip || len > RUNBOOK_MAX) {
-        return false;
-    }
-    for (const char *p = url; *p != '\0'; p++) {
-        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("\"<>\\^`{|}", *p) != NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void apply_override(const struct config *config, const struct facts *f, struct policy *p)
 {
     for (size_t i = 0; i < config->n_overrides; i++) {
@@ -60,7 +41,7 @@ static void apply_override(const struct config *config, const struct facts *f, s
             (o->workload[0] == '\0' || workload_matches(o->workload, f->kind, f->name))) {
             p->stuck_after_ms = o->stuck_after_ms;
             p->alerts_off = !o->alerts;
-            p->runbook = is_web_address(o->runbook) ? o->runbook : "";
+            p->runbook = o->runbook;
             return;
         }
     }
@@ -106,7 +87,7 @@ static void apply_annotations(const struct meta *meta, const char *object, struc
     }
     const char *runbook = kvs_get(&meta->annotations, ANNOTATION_RUNBOOK);
     if (runbook != NULL) {
-        if (is_web_address(runbook)) {
+        if (config_web_address(runbook)) {
             p->runbook = runbook;
         } else {
             note(notes, a, object, ANNOTATION_RUNBOOK, runbook, "an http or https address");

@@ -132,12 +132,27 @@ static void given_a_damaged_body_then_the_end_is_told_all_the_same(void **state)
     json_decref(v);
 }
 
+static void given_the_types_that_are_sent_when_a_receiver_asks_for_them_then_taken(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "alerts:\n  receivers:\n    - {name: a, format: alertmanager, url: http://h/,\n"
+        "       types: [" ALERT_STUCK ", " ALERT_RECOVERED "]}\n";
+    const struct config *c = NULL;
+    struct err err = {0};
+    if (!config_parse("x", yaml, strlen(yaml), &c, &err)) {
+        fail_msg("%s", err.text);
+    }
+    config_unref(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(given_a_stuck_rollout_then_the_fields_of_the_interface),
         cmocka_unit_test(given_hostile_and_huge_facts_then_valid_and_below_twenty_kilobytes),
         cmocka_unit_test(given_a_damaged_body_then_the_end_is_told_all_the_same),
+        cmocka_unit_test(given_the_types_that_are_sent_when_a_receiver_asks_for_them_then_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
