@@ -12,6 +12,7 @@
 #include "base/json_out.h"
 #include "base/own.h"
 #include "base/utf8.h"
+#include "model/cause.h"
 
 enum {
     TEXT_MAX = 1000,
@@ -92,6 +93,7 @@ static void add_cause(struct render *r, const struct finding *f, bool full)
     struct json_out *j = &r->j;
     json_open(j, '{');
     json_kstr(j, "code", f->code);
+    json_kstr(j, "title", cause_title(f->code));
     json_kcut(j, "object", f->object, VALUE_MAX);
     json_kstr(j, "severity", severity_name(f->severity));
     json_kbool(j, "terminal", f->terminal);

@@ -7,6 +7,7 @@
 #include "api/query.h"
 #include "api/worker.h"
 #include "base/clock.h"
+#include "model/cause.h"
 
 /* The workload of the path. */
 static bool find(struct worker *w, struct exchange *x, int64_t *ret_id, struct err *err)
@@ -196,8 +197,8 @@ static void explain_finding(const struct finding_row *f, const char *runbook, st
 {
     char since[CLOCK_TEXT_SIZE];
     json_t *detail = json_loads(f->detail, 0, NULL); /* ours, written by the writer */
-    (void)buf_addf(out, "\n%s  %s%s%s", severity_name(f->severity), f->code,
-                   f->terminal ? "  (waiting cannot help)" : "",
+    (void)buf_addf(out, "\n%s  %s (%s)%s%s", severity_name(f->severity), cause_title(f->code),
+                   f->code, f->terminal ? "  (waiting cannot help)" : "",
                    f->confidence == CONFIDENCE_LIKELY ? "  (likely)" : "");
     if (f->pods > 0) {
         (void)buf_addf(out, "  %lld pod%s", (long long)f->pods, f->pods == 1 ? "" : "s");

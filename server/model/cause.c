@@ -201,6 +201,12 @@ const struct cause *cause_get(const char *code)
     return row != NULL ? &causes[*row] : NULL;
 }
 
+const char *cause_title(const char *code)
+{
+    const struct cause *c = cause_get(code);
+    return c != NULL ? c->title : code;
+}
+
 const struct cause *cause_all(unsigned *ret_n)
 {
     *ret_n = CAUSES;

@@ -21,6 +21,8 @@ struct cause {
 
 /* NULL when there is no such code. */
 const struct cause *cause_get(const char *code);
+/* A few words for headings; the code itself when it is not in the catalogue. */
+const char *cause_title(const char *code);
 /* All rows, in catalogue order. */
 const struct cause *cause_all(unsigned *ret_n);
 

@@ -375,6 +375,7 @@ static void finding_of_json(const struct preflight_finding *f, struct json_out *
     const struct cause *cause = cause_get(f->code);
     json_open(j, '{');
     json_kstr(j, "code", f->code);
+    json_kstr(j, "title", cause_title(f->code));
     json_kstr(j, "severity", severity_name(f->severity));
     json_kstr(j, "confidence", confidence_name(f->confidence));
     json_kstr(j, "namespace", f->namespace);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "model/cause.h"
 #include "model/pack.h"
 #include "store/reader_in.h"
 
@@ -303,6 +304,7 @@ void finding_json(const struct finding_row *f, const char *runbook, struct json_
 {
     json_open(j, '{');
     json_kstr(j, "code", f->code);
+    json_kstr(j, "title", cause_title(f->code));
     json_kstr(j, "object", f->object);
     json_kstr(j, "severity", severity_name(f->severity));
     json_kbool(j, "terminal", f->terminal);

@@ -5,11 +5,14 @@
  */
 #include <string.h>
 
+#include "model/cause.h"
 #include "model/judge.h"
 #include "model/template.h"
 #include "store/facts.h"
 #include "store/reader_facts.h"
 #include "store/reader_in.h"
+
+#define DRAIN_CODE "drain_shorter_than_deregistration"
 
 enum {
     FINDINGS_MAX = 500,       /* of one namespace */
@@ -267,7 +270,8 @@ static void drains_json(const struct audit *a, struct json_out *j)
     for (uint32_t i = 0; i < a->drains.n; i++) {
         const struct audit_drain *d = LIST_AT(struct audit_drain, a->drains, i);
         json_open(j, '{');
-        json_kstr(j, "code", "drain_shorter_than_deregistration");
+        json_kstr(j, "code", DRAIN_CODE);
+        json_kstr(j, "title", cause_title(DRAIN_CODE));
         json_kstr(j, "severity", severity_name(d->d.severity));
         workload_json(j, d->workload->kind, d->workload->name);
         json_kstr(j, "binding", d->binding->binding->meta.name);

@@ -1,6 +1,7 @@
 /* What a rollout has been through: transitions and past revisions (see reader.h). */
 #include <string.h>
 
+#include "model/cause.h"
 #include "store/reader_in.h"
 
 /* Steps over a page of rows with a falling id in column 0: render writes one item. */
@@ -55,7 +56,9 @@ static void revision_json(sqlite3_stmt *st, struct json_out *j)
     json_ktime(j, "served_at", db_int(st, 6));
     json_kstr(j, "outcome", db_text(st, 7, NULL));
     json_kint(j, "pods", db_int(st, 8));
-    json_kopt(j, "cause", db_text(st, 9, NULL));
+    const char *cause = db_text(st, 9, NULL);
+    json_kopt(j, "cause", cause);
+    json_kopt(j, "cause_title", cause_title(cause));
     json_close(j, '}');
 }
 
@@ -133,7 +136,9 @@ static void past_json(sqlite3_stmt *st, const struct rollout_info *now, struct j
     json_usual(j, 0, 0, "");
     json_key(j, "cause");
     json_nil(j);
-    json_kopt(j, "cause_code", db_text(st, 9, NULL));
+    const char *cause = db_text(st, 9, NULL);
+    json_kopt(j, "cause_code", cause);
+    json_kopt(j, "cause_title", cause_title(cause));
     json_key(j, "causes");
     json_raw(j, "[]");
 }

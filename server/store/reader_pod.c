@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/cause.h"
 #include "model/model.h"
 #include "model/pack.h"
 #include "store/reader_in.h"
@@ -172,7 +173,9 @@ static bool pod_json(struct reader *r, sqlite3_stmt *st, bool any, struct json_o
     json_kbool(j, "gate_missing", db_int(st, 10) != 0);
     truths_json(db_int(st, 11), j);
     json_kopt(j, "contradiction", contradiction_name((enum contradiction)db_int(st, 12)));
-    json_kopt(j, "cause", db_text(st, 13, NULL));
+    const char *cause = db_text(st, 13, NULL);
+    json_kopt(j, "cause", cause);
+    json_kopt(j, "cause_title", cause_title(cause));
     gates_json(&p, j);
     return targets_json(r, st, any, j, err);
 }

@@ -32,7 +32,7 @@ export function pod(name, state, more = {}) {
     name, uid: uid(), ip: '10.0.3.7', node: 'ip-10-0-3-12.eu-west-1.compute.internal', revision: '6c9fd8b7c5', is_new: true, state,
     since: ago(240), created_at: ago(302), deleted_at: null, containers_ready_at: ready, gate_missing: false,
     truth: { kubelet: open ? 'yes' : 'no', gate: open ? 'yes' : 'no', elb: state === 'serving' ? 'yes' : state === 'starting' ? 'unknown' : 'no' },
-    contradiction: null, cause: null,
+    contradiction: null, cause: null, cause_title: null,
     gates: state === 'starting' ? [gate('absent', { first_seen_at: null })] : [gate(open ? 'open' : 'closed')],
     targets: state === 'starting' ? [] : [target(state === 'serving' ? 'healthy' : 'initial')], ...more,
   };
@@ -57,6 +57,7 @@ export function rollout(namespace, name, state, more = {}) {
 }
 
 const MISMATCH = cause('health_check_code_mismatch', {
+  title: 'Health check gets another HTTP code',
   message: 'The load balancer asks GET /healthz on port 8080 and wants 200; 3 new pods answer 404. They have been refused for 14 minutes, so no traffic reaches revision 7.',
   action: 'Make the app answer 200 on /healthz, or set the health check path of the Ingress to the one it answers.',
   commands: [
@@ -76,7 +77,7 @@ const MISMATCH = cause('health_check_code_mismatch', {
 function webPods() {
   const refused = { reason: 'Target.ResponseCodeMismatch', message: 'Health checks failed with these codes: [404]' };
   const bad = (n) => pod(`web-6c9fd8b7c5-${n}`, 'failing', {
-    since: ago(800), created_at: ago(900), containers_ready_at: ago(885), cause: 'health_check_code_mismatch', truth: { kubelet: 'no', gate: 'no', elb: 'no' },
+    since: ago(800), created_at: ago(900), containers_ready_at: ago(885), cause: 'health_check_code_mismatch', cause_title: 'Health check gets another HTTP code', truth: { kubelet: 'no', gate: 'no', elb: 'no' },
     gates: [gate('closed', { ...refused, first_seen_at: ago(884) })],
     targets: [target('unhealthy', { reason: refused.reason, description: refused.message, first_seen_at: ago(880) })],
   });
@@ -110,10 +111,10 @@ function webTimeline() {
 function webHistory() {
   const past = (n, s, took, outcome, more) => ({
     revision: String(n), revision_hash: `5b77c9d4f${n}`, images: [`registry.example.com/shop/web:1.${n}.0`], started_at: ago(s), finished_at: ago(s - took),
-    served_at: outcome === 'served' ? ago(s - took) : null, outcome, pods: 12, cause: null, ...more,
+    served_at: outcome === 'served' ? ago(s - took) : null, outcome, pods: 12, cause: null, cause_title: null, ...more,
   });
   return [
-    past(7, 900, 900, '', { finished_at: null }), past(6, 90000, 58, 'served'), past(5, 180000, 312, 'failed', { cause: 'crash_loop' }),
+    past(7, 900, 900, '', { finished_at: null }), past(6, 90000, 58, 'served'), past(5, 180000, 312, 'failed', { cause: 'crash_loop', cause_title: 'Container crashes again and again' }),
     past(4, 270000, 44, 'served'), past(3, 420000, 130, 'superseded'), past(2, 900000, 39, 'served'),
   ];
 }

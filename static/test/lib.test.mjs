@@ -5,7 +5,7 @@ import { absolute, age, clock, duration } from '../src/lib/format.js';
 import { gateProgress, gateWords } from '../src/lib/gates.js';
 import { pace } from '../src/lib/pace.js';
 import { sseParser } from '../src/lib/sse.js';
-import { clean, humanise, linkOf, shortGate, shortImage, shortSubject } from '../src/lib/text.js';
+import { causeName, clean, humanise, linkOf, shortGate, shortImage, shortSubject } from '../src/lib/text.js';
 import { turnsOf } from '../src/lib/turns.js';
 
 test('durations have two units at most and never go backwards below zero', () => {
@@ -35,6 +35,8 @@ test('only absolute http and https addresses without credentials become links', 
 
 test('short names', () => {
   assert.equal(humanise('health_check_timeout'), 'Health check timeout');
+  assert.equal(causeName('crash_loop', 'Container crashes again and again'), 'Container crashes again and again');
+  assert.equal(causeName('crash_loop', undefined), 'Crash loop');
   assert.equal(shortImage('registry.example.com:5000/a/web:1.2'), 'web:1.2');
   assert.equal(shortImage('web@sha256:0123456789abcdef'), 'web@0123456');
   assert.equal(shortGate({ type: 'target-health.elbv2.k8s.aws/x', binding: '' }), 'x');

@@ -38,6 +38,9 @@ export function humanise(code) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+// What a cause is called: by the catalogue's title where the server says it.
+export const causeName = (code, title) => (title ? clean(title, 120) : humanise(code));
+
 // The last path element of an image, which is what differs between revisions: "web:1.4.2".
 export function shortImage(image) {
   const text = clean(image, 300);

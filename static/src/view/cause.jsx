@@ -1,6 +1,6 @@
 // What holds a rollout: the sentence, what to do, the commands, and the evidence to check it by.
 import { plural } from '../lib/format.js';
-import { clean, humanise, linkOf } from '../lib/text.js';
+import { causeName, clean, linkOf } from '../lib/text.js';
 import { Command } from './copy.jsx';
 import { Glyph } from './icons.jsx';
 import { Since } from './time.jsx';
@@ -75,7 +75,7 @@ function Body({ cause }) {
   );
 }
 
-const titleOf = (cause) => (cause.title ? clean(cause.title, 120) : humanise(cause.code));
+const titleOf = (cause) => causeName(cause.code, cause.title);
 
 export function Cause({ cause }) {
   return (

@@ -4,7 +4,7 @@ import { useComputed } from '@preact/signals';
 import { tick } from '../lib/clock.js';
 import { duration } from '../lib/format.js';
 import { pace } from '../lib/pace.js';
-import { clean, humanise, shortGate } from '../lib/text.js';
+import { causeName, clean, humanise, shortGate } from '../lib/text.js';
 import { CONTRADICTIONS } from '../state/words.js';
 import { Glyph, Truth } from './icons.jsx';
 import { Clock, Since } from './time.jsx';
@@ -79,7 +79,7 @@ function More({ pod }) {
       {pod.contradiction && (
         <p class="contradiction"><Glyph of="warn" /> {CONTRADICTIONS[pod.contradiction] ?? humanise(pod.contradiction)}.</p>
       )}
-      {pod.cause && <p class="podcause"><span class="muted">cause</span> {humanise(pod.cause)}</p>}
+      {pod.cause && <p class="podcause"><span class="muted">cause</span> {causeName(pod.cause, pod.cause_title)}</p>}
       {pod.gate_missing && <p class="podcause"><span class="muted">gate</span> This pod should have a gate and has none.</p>}
       {(pod.gates.length > 0 || pod.targets.length > 0) && (
         <ul class="marklist">

@@ -1,6 +1,6 @@
 // One rollout as a row: state, name, gate progress, pods, since, usual time; below it what holds it and what to do.
 import { seconds } from '../lib/format.js';
-import { clean, humanise } from '../lib/text.js';
+import { causeName, clean } from '../lib/text.js';
 import { facets, keyOf, rowOf } from '../state/rollouts.js';
 import { isOld } from '../state/health.js';
 import { rolloutHref } from '../state/route.js';
@@ -42,7 +42,7 @@ function CauseLine({ cause }) {
   if (!cause) return null;
   return (
     <div class="cause-line" role="cell">
-      <b class={`sev sev-${cause.severity}`}>{cause.title ? clean(cause.title, 120) : humanise(cause.code)}</b>
+      <b class={`sev sev-${cause.severity}`}>{causeName(cause.code, cause.title)}</b>
       {cause.action && (
         <span class="do">
           <span aria-hidden="true">→</span> <bdi>{clean(cause.action, 300)}</bdi>

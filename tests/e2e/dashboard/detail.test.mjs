@@ -11,17 +11,18 @@ test('a deep link shows the rollout: verdict, cause, evidence, pods, timeline, r
   assert.match(await page.locator('.verdict').innerText(), /stuck\s+for 14m/);
   assert.match(await page.locator('.facts').innerText(), /7 open, 4 closed, 1 absent of 12 gates[\s\S]*3 of older ones[\s\S]*web:1\.\d+\.0/);
   const cause = page.locator('.panel.cause');
-  assert.match(await cause.innerText(), /Health check code mismatch[\s\S]*answer 404[\s\S]*Do this[\s\S]*kubectl -n shop annotate/);
+  assert.match(await cause.innerText(), /Health check gets another HTTP code[\s\S]*answer 404[\s\S]*Do this[\s\S]*kubectl -n shop annotate/);
   assert.equal(await cause.locator('.evidence tbody tr').count(), 4);
   const out = cause.getByRole('link', { name: /Runbook/ });
   assert.equal(await out.getAttribute('href'), 'https://runbooks.example.com/shop/web');
   assert.equal(await out.getAttribute('rel'), 'noopener noreferrer');
   assert.match(await page.locator('.panel.others').innerText(), /Budget blocks eviction/);
   const first = page.locator('.pod.s-failing').first();
-  assert.match((await first.innerText()).replace(/\s+/g, ' '), /kubelet no gate no load balancer no waiting 14m 13m cause Health check code mismatch gate closed k8s-shop-web-6d1f0c2a9b Target\.ResponseCodeMismatch/);
+  assert.match((await first.innerText()).replace(/\s+/g, ' '), /kubelet no gate no load balancer no waiting 14m 13m cause Health check gets another HTTP code gate closed k8s-shop-web-6d1f0c2a9b Target\.ResponseCodeMismatch/);
   await page.getByText('The load balancer calls the target healthy, but the gate is still closed').waitFor();
   assert.match(await page.locator('.turn').nth(1).innerText(), /slow[\s\S]*stuck/);
   assert.equal(await page.locator('.history tbody tr').count(), 6);
+  assert.match(await page.locator('.history').innerText(), /Container crashes again and again/);
   assert.match(await page.title(), /^web is stuck · prod-eu$/);
 }));
 

@@ -10,7 +10,7 @@ test('the list shows the worst first, grouped, with cause and action', withPage(
   assert.deepEqual(all.slice(-2), ['node-agent', 'nightly']);
   assert.deepEqual(await page.locator('.grouphead .title').allTextContents(), ['Needs attention 6', 'Under way 2', 'Quiet 15']);
   const web = page.locator('[data-key="prod-eu/shop/deployment/web"]');
-  assert.match(await web.innerText(), /stuck[\s\S]*7\/12 open[\s\S]*10\/12 ready[\s\S]*14m[\s\S]*Health check code mismatch[\s\S]*Make the app answer 200/);
+  assert.match(await web.innerText(), /stuck[\s\S]*7\/12 open[\s\S]*10\/12 ready[\s\S]*14m[\s\S]*Health check gets another HTTP code[\s\S]*Make the app answer 200/);
   assert.equal(await web.locator('.bar').getAttribute('aria-label'), '7 open, 4 closed, 1 absent of 12 gates');
 }));
 

@@ -29,6 +29,7 @@ static void given_the_views_when_asked_then_envelope_and_content(void **state)
     assert_string_equal(text_at(v, "revision"), "7");
     assert_int_equal(int_at(v, "index"), 100);
     assert_int_equal(json_array_size(at(v, "causes")), 2);
+    assert_string_equal(text_at(v, "cause.title"), "Health check times out");
     json_decref(v);
     v = get(b, web, "revision=6", 200, NULL);
     assert_string_equal(text_at(v, "state"), "superseded");
@@ -321,7 +322,7 @@ static void given_explain_as_text_when_asked_then_for_people(void **state)
     const char *text = client_body(c);
     assert_non_null(strstr(
         text, "shop/web Deployment is stuck since 2025-10-09T08:53:30Z: 2 of 3 gates open\n"));
-    assert_non_null(strstr(text, "error  health_check_timeout  2 pods"));
+    assert_non_null(strstr(text, "error  Health check times out (health_check_timeout)  2 pods"));
     assert_non_null(strstr(text, "  run:   kubectl logs web-1\n"));
     assert_non_null(strstr(text, "  book:  https://wiki/web\n"));
     assert_non_null(strstr(text, "bad  [31m")); /* no escape sequence reaches a terminal */
