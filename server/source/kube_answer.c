@@ -207,9 +207,23 @@ static void on_watch_done(struct watch_stream *s, const struct kube_call *call)
     watch_wait(s, 0);
 }
 
+/* A try that comes further than the one before begins the back-off anew: a server that starts
+ * refuses, then says 410, and each of these must not cost the long waits of its absence again. */
+static void note_reach(struct watch_stream *s, const struct kube_call *call)
+{
+    enum stream_reach now = call->status == 200                        ? REACH_OPEN
+                            : call->status == 0 || call->status >= 500 ? REACH_NOTHING
+                                                                       : REACH_ANSWER;
+    if (now > s->reach) {
+        s->backoff_ms = 0;
+    }
+    s->reach = now;
+}
+
 void watch_on_done(void *arg, struct kube_call *call)
 {
     struct watch_stream *s = arg;
+    note_reach(s, call);
     if (call->status == 200 && s->mode == STREAM_PAGE) {
         on_page_done(s, call);
         return;

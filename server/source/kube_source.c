@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "source/kube_source_in.h"
 
-enum { SYNCS_AT_ONCE = 3, HEARTBEAT_MS = 10000, LOOP_MS = 200 };
+enum { SYNCS_AT_ONCE = 3, HEARTBEAT_MS = 10000, DOUBT_MS = 2000, LOOP_MS = 200 };
 
 bool kube_source_new(const struct kube_options *opt, struct queue *out, struct kube_source **ret,
                      struct err *err)
@@ -115,9 +115,9 @@ static void report_connection(struct kube_source *k)
                                            .at = clock_unix_ms(),
                                            .ok_at = ok_at};
         source_push(k, c);
-    } else if (k->state == SOURCE_OK && trouble) {
-        k->discovery_due = clock_mono_ms(); /* ask the server itself whether it is there */
-        k->heartbeat_due = clock_mono_ms() + 1000;
+    } else if (k->state == SOURCE_OK && trouble && clock_mono_ms() >= k->doubt_due) {
+        k->doubt_due = clock_mono_ms() + DOUBT_MS;
+        k->discovery_due = 0; /* ask the server itself whether it is there */
     }
 }
 

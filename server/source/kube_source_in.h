@@ -47,6 +47,7 @@ struct kube_source {
     char message[256];
     int64_t ok_at;
     int64_t heartbeat_due;
+    int64_t doubt_due; /* monotonic: a kind in trouble makes us ask the server itself */
     /* for other threads */
     _Atomic uint64_t m_events, m_bytes, m_lists, m_410, m_early, m_decode, m_retries;
 };

@@ -19,6 +19,13 @@ enum stream_mode {
     STREAM_WATCH    /* live */
 };
 
+/* How far a transfer came. */
+enum stream_reach {
+    REACH_NOTHING, /* no answer, or only that nobody is there to give one (5xx) */
+    REACH_ANSWER,  /* a refusal */
+    REACH_OPEN     /* 200 */
+};
+
 struct watch_counters {
     uint64_t events;
     uint64_t lists;
@@ -38,22 +45,23 @@ struct watch_stream {
     enum stream_mode mode;
     struct kube_call *call; /* NULL = not running */
     struct frame_reader reader;
-    char rv[64];         /* where the watch goes on */
-    char page_rv[64];    /* PAGE: metadata of the page */
-    char *page_continue; /* PAGE: token of the next page; NULL = last */
-    bool good;           /* it counts as working: data came, or it has lived long enough */
-    bool expired;        /* an ERROR event said 410, or something that only a list can heal */
-    bool too_large;      /* an ERROR event said the version is from the future */
-    bool throttled;      /* an ERROR event said 429 */
-    bool told;           /* an ERROR event ended it, whatever it said */
-    uint64_t received;   /* events and bookmarks since the start of this transfer */
-    int64_t began_ms;    /* monotonic */
-    int64_t opened_ms;   /* monotonic; 0 = no 200 yet */
-    int64_t due_ms;      /* monotonic: next try when not running */
-    int64_t backoff_ms;  /* 0 = healthy */
-    unsigned failures;   /* in a row, since it was good */
-    unsigned denials;    /* 403 in a row: a server that was gone before says it while it starts */
-    unsigned stuck;      /* transfers in a row that broke on damage before anything new came */
+    char rv[64];             /* where the watch goes on */
+    char page_rv[64];        /* PAGE: metadata of the page */
+    char *page_continue;     /* PAGE: token of the next page; NULL = last */
+    bool good;               /* it counts as working: data came, or it has lived long enough */
+    bool expired;            /* an ERROR event said 410, or something that only a list can heal */
+    bool too_large;          /* an ERROR event said the version is from the future */
+    bool throttled;          /* an ERROR event said 429 */
+    bool told;               /* an ERROR event ended it, whatever it said */
+    uint64_t received;       /* events and bookmarks since the start of this transfer */
+    int64_t began_ms;        /* monotonic */
+    int64_t opened_ms;       /* monotonic; 0 = no 200 yet */
+    int64_t due_ms;          /* monotonic: next try when not running */
+    int64_t backoff_ms;      /* 0 = healthy */
+    enum stream_reach reach; /* of the last transfer */
+    unsigned failures;       /* in a row, since it was good */
+    unsigned denials; /* 403 in a row: a server that was gone before says it while it starts */
+    unsigned stuck;   /* transfers in a row that broke on damage before anything new came */
 };
 
 void stream_init(struct watch_stream *s, struct kube_emit *emit, struct watch_counters *counters);

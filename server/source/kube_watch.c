@@ -3,8 +3,9 @@
  *   - a watch that ends goes on from the last resourceVersion; only 410 (as status or as ERROR
  *     event), a version from the future twice in a row, or an ERROR event that is no 429 and no 5xx
  *     makes a list
- *   - refused, 429, 5xx: back off (0.8 s doubling to 30 s, jittered, reset when healthy) and try
- *     the same again; a page of a list too, a few times, before the list is given up
+ *   - refused, 429, 5xx: back off (0.8 s doubling to 30 s, jittered, reset when healthy or when a
+ *     try comes further than the one before) and try the same again; a page of a list too, a few
+ *     times, before the list is given up
  *   - any trouble before the end of a WatchList makes the next list go by pages; a server that
  *     refuses WatchLists is not asked for one again
  *   - a list replaces only when it is whole: LIST_BEGIN ... LIST_END; a broken one is LIST_ABORT
@@ -309,10 +310,11 @@ void kube_watch_gone(struct kube_watch *w)
 
 void kube_watch_hurry(struct kube_watch *w)
 {
-    bool denied = w->emit.reported == SOURCE_DENIED || w->emit.reported == SOURCE_THROTTLED;
-    for (uint32_t i = 0; i < w->n_streams && !denied; i++) {
+    bool throttled = w->emit.reported == SOURCE_THROTTLED;
+    for (uint32_t i = 0; i < w->n_streams && !throttled; i++) {
         struct watch_stream *s = &w->streams[i];
         if (s->call == NULL && s->due_ms != 0) {
+            s->denials = 0; /* those may have been of a server that started */
             s->backoff_ms = 0;
             s->due_ms = clock_mono_ms() + watch_jitter(w->timing->backoff_first) / 4;
         }

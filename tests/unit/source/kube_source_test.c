@@ -23,6 +23,7 @@ struct cluster {
     bool plain;              /* no aggregated discovery */
     const char *forbidden;   /* resource that may not be listed */
     const char *slow;        /* resource whose list takes 150 ms */
+    const char *cut;         /* resource that gets no answer */
     atomic_int listing;      /* lists under way, pods apart */
     atomic_int most_listing; /* at once */
     atomic_int lists;
@@ -137,6 +138,8 @@ static void serve_cluster(struct script_conn *c, const struct script_request *r,
         reply_groups(c, r, k);
     } else if (k->forbidden != NULL && has(r->path, k->forbidden)) {
         script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"not for you\",\"code\":403}");
+    } else if (k->cut != NULL && has(r->path, k->cut)) {
+        script_cut(c);
     } else if (has(r->path, "targetgroupbindings") && !atomic_load(&k->crd)) {
         script_reply(c, 404, "Content-Type: text/plain\r\n", "404 page not found\n", 19);
     } else if (has(r->path, "watch=1")) {
@@ -304,6 +307,25 @@ static void a_forbidden_kind_holds_nobody(void **state)
     run_end(&r);
 }
 
+/* A kind in trouble makes us ask the server itself: once in a while, not as fast as it answers. */
+static void a_kind_in_trouble_does_not_make_discovery_spin(void **state)
+{
+    (void)state;
+    struct run r;
+    run_init(&r);
+    r.cluster.cut = "/nodes?";
+    r.options.discovery_interval_ms = 60000;
+    run_start(&r, NULL);
+    until(&r, "kubernetes/nodes=unreachable;");
+    until(&r, "kubernetes/pods=ok;");
+    int64_t end = clock_mono_ms() + 1000;
+    while (clock_mono_ms() < end) {
+        drain(&r);
+    }
+    assert_in_range(atomic_load(&r.cluster.not_modified), 1, 2);
+    run_end(&r);
+}
+
 static void a_crd_that_comes_is_followed_and_one_that_goes_is_dropped(void **state)
 {
     (void)state;
@@ -430,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_the_server_has_is_followed_pods_last),
         cmocka_unit_test(a_forbidden_kind_holds_nobody),
+        cmocka_unit_test(a_kind_in_trouble_does_not_make_discovery_spin),
         cmocka_unit_test(a_crd_that_comes_is_followed_and_one_that_goes_is_dropped),
         cmocka_unit_test(plain_discovery_is_understood),
         cmocka_unit_test(rows_of_the_same_cluster_are_resumed),

@@ -265,9 +265,76 @@ static void test_a_server_that_is_back_is_asked_at_once(void **state)
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "unreachable"));
     r.watch.streams[0].backoff_ms = 50000;
-    rig_for(&r, 200); /* now it waits for most of a minute */
-    assert_true(r.watch.streams[0].due_ms > clock_mono_ms() + 20000);
+    assert_true(rig_waits_long(&r));
     (void)snprintf(r.server_url, sizeof r.server_url, "%s", good);
+    kube_watch_hurry(&r.watch);
+    assert_true(rig_until(&r, "END:10"));
+    rig_fini(&r);
+}
+
+/* After a long outage the server starts: it refuses, then forgets, then lists. None of these steps
+ * waits as long as the outage taught to wait. */
+static void starts_after_an_outage(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n < 2) {
+        script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"no roles\",\"code\":403}");
+    } else if (r->n == 2) {
+        begin_watch(c);
+        (void)script_text(c, JSON_ERROR("410", "too old"));
+        (void)script_hold(c, -1);
+    } else {
+        plain(c, r, arg);
+    }
+}
+static void test_a_server_that_starts_is_not_waited_for_like_one_that_is_gone(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, starts_after_an_outage, &r);
+    char good[64];
+    struct watch_timing slow = rig_timing;
+    slow.backoff_max = 100000;
+    r.watch.timing = &slow;
+    (void)snprintf(good, sizeof good, "%s", r.server_url);
+    (void)snprintf(r.server_url, sizeof r.server_url, "http://127.0.0.1:1");
+    kube_watch_resume(&r.watch, "7");
+    kube_watch_found(&r.watch, "v1");
+    struct watch_stream *s = &r.watch.streams[0];
+    s->backoff_ms = 50000;
+    s->due_ms = 1;
+    assert_true(rig_until(&r, "unreachable"));
+    assert_true(rig_waits_long(&r));
+    (void)snprintf(r.server_url, sizeof r.server_url, "%s", good);
+    s->due_ms = 1; /* the wait is over */
+    assert_true(rig_until(&r, "END:10"));
+    assert_in_range(r.server->requests, 4, 5); /* the last may be the watch */
+    rig_fini(&r);
+}
+
+/* Refused again and again is asked rarely, but at once when the server was gone since: what it said
+ * may have been of its start. */
+static void refuses_six_times(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    if (r->n < 6) {
+        script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"no roles\",\"code\":403}");
+    } else {
+        plain(c, r, arg);
+    }
+}
+static void test_a_refused_kind_is_asked_again_when_the_server_is_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct watch_timing slow = rig_timing;
+    slow.denied_retry = 60000;
+    rig_init(&r);
+    rig_start(&r, refuses_six_times, &r);
+    r.watch.timing = &slow;
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_waits_long(&r));
+    assert_int_equal(r.server->requests, 5);
     kube_watch_hurry(&r.watch);
     assert_true(rig_until(&r, "END:10"));
     rig_fini(&r);
@@ -346,6 +413,8 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_an_unreachable_server_is_shown_and_found_again),
         cmocka_unit_test(test_a_server_that_is_back_is_asked_at_once),
+        cmocka_unit_test(test_a_server_that_starts_is_not_waited_for_like_one_that_is_gone),
+        cmocka_unit_test(test_a_refused_kind_is_asked_again_when_the_server_is_back),
         cmocka_unit_test(test_a_cut_that_heals_is_not_reported),
         cmocka_unit_test(test_watch_does_not_offer_gzip),
     };

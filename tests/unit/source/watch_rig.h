@@ -142,6 +142,17 @@ static inline bool rig_requests(struct rig *r, unsigned n)
     return atomic_load(&r->server->requests) >= n;
 }
 
+/* Turns until the first stream waits for most of a minute. */
+static inline bool rig_waits_long(struct rig *r)
+{
+    const struct watch_stream *s = &r->watch.streams[0];
+    int64_t end = clock_mono_ms() + 5000;
+    while (clock_mono_ms() < end && s->due_ms < clock_mono_ms() + 20000) {
+        rig_turn(r);
+    }
+    return s->due_ms >= clock_mono_ms() + 20000;
+}
+
 static inline void rig_for(struct rig *r, int64_t ms)
 {
     for (int64_t end = clock_mono_ms() + ms; clock_mono_ms() < end;) {
