@@ -88,7 +88,7 @@ class Program:
         app.router.add_route("*", "/{path:.*}", self.aws.handle)
         url = f"http://127.0.0.1:{await _listen(app, self.args.aws_port, None)}"
         token, identity = self.folder / "container-token", self.folder / "web-identity-token"
-        token.write_text(self.aws.container_token + "\n", encoding="ascii")
+        token.write_text(self.aws.container_token, encoding="ascii")  # SDKs take every byte of it
         identity.write_text(self.aws.web_identity, encoding="ascii")
         key = self.aws.vault.long
         lines = {"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": url, "AWS_ENDPOINT_URL_STS": url, "AWS_REGION": REGION,

@@ -1,10 +1,9 @@
-"""The AWS side: signatures, paging, errors, credentials; curl and boto3 (where present) as outside clients."""
+"""The AWS side: signatures, paging, errors, credentials; curl as an outside client. boto3 and aws judge it in ../judges."""
 from __future__ import annotations
 
 import http.client
 import json
 import pathlib
-import shutil
 import subprocess
 import time
 import unittest
@@ -19,12 +18,6 @@ from gatesim.awsxml import Style, Writer
 from gatesim.targets import REGION, AwsError
 from server import Server
 
-try:
-    import boto3
-except ImportError:
-    boto3 = None
-
-CURL = shutil.which("curl")
 NS = "{http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/}"
 
 
@@ -276,29 +269,12 @@ class Served(unittest.TestCase):
         self.assertEqual("Success", doc["Code"])
         self.assertEqual(200, self.call("DescribeTargetGroups", Key(doc["AccessKeyId"], doc["SecretAccessKey"], doc["Token"]))[0])
 
-    @unittest.skipUnless(CURL, "curl is not on PATH")
     def test_curl_is_let_in_and_a_wrong_secret_is_not(self) -> None:
         def run(secret: str) -> str:
-            return subprocess.run([CURL or "", "-sS", "--aws-sigv4", f"aws:amz:{REGION}:elasticloadbalancing", "-u", f"{self.key().ident}:{secret}",
+            return subprocess.run(["curl", "-sS", "--aws-sigv4", f"aws:amz:{REGION}:elasticloadbalancing", "-u", f"{self.key().ident}:{secret}",
                                    "-d", "Action=DescribeTargetGroups&Version=2015-12-01", self.url + "/"], capture_output=True, text=True, check=True).stdout
         self.assertIn("<TargetGroupName>good</TargetGroupName>", run(self.key().secret))
         self.assertIn("<Code>SignatureDoesNotMatch</Code>", run("wrong"))
-
-    @unittest.skipUnless(boto3, "boto3 is not installed (PyPI)")
-    def test_boto3_reads_it_in_every_style(self) -> None:
-        def client(service: str) -> Any:
-            return boto3.client(service, endpoint_url=self.url, region_name=REGION, aws_access_key_id=self.key().ident, aws_secret_access_key=self.key().secret)
-        elb = client("elbv2")
-        try:
-            for style in ({}, {"indent": True, "shuffle": True, "unknown": True, "empty_lists": "absent"}):
-                self.server.sim("aws", **style)
-                self.assertEqual({"good", "bad"}, {g["TargetGroupName"] for p in elb.get_paginator("describe_target_groups").paginate() for g in p["TargetGroups"]})
-                health = elb.describe_target_health(TargetGroupArn=self.arn("bad"))["TargetHealthDescriptions"]
-                self.assertEqual({"Target.ResponseCodeMismatch"}, {h["TargetHealth"]["Reason"] for h in health})
-        finally:
-            self.server.sim("aws", indent=False, shuffle=False, unknown=False, empty_lists="self")
-        self.assertRaises(elb.exceptions.TargetGroupNotFoundException, elb.describe_target_health, TargetGroupArn="arn:x")
-        self.assertEqual("123456789012", client("sts").get_caller_identity()["Account"])
 
 
 if __name__ == "__main__":

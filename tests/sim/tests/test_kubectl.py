@@ -3,17 +3,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 import unittest
 
 from server import Server
 
-KUBECTL = shutil.which("kubectl")
 
-
-@unittest.skipUnless(KUBECTL, "kubectl is not on PATH (Debian: kubernetes-client)")
 class Kubectl(unittest.TestCase):
     """What people type."""
 
@@ -29,7 +25,7 @@ class Kubectl(unittest.TestCase):
 
     def start(self, *args: str) -> "subprocess.Popen[str]":
         env = dict(os.environ, HOME=self.server.folder.name)
-        return subprocess.Popen([KUBECTL or "", "--kubeconfig", str(self.server.kubeconfig), *args], stdin=subprocess.PIPE,
+        return subprocess.Popen(["kubectl", "--kubeconfig", str(self.server.kubeconfig), *args], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
     def kubectl(self, *args: str, given: str = "") -> str:
