@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include "base/own.h"
 
+enum { CANCEL_MS = 200 };
+
 /* Texts are only read by posix_spawn, whose argument is not const for historical reasons. */
 static char *loose(const char *text)
 {
@@ -80,18 +82,21 @@ static bool spawn(const struct child *c, pid_t *ret_pid, int *ret_fd, struct err
 }
 
 /* What is wrong, NULL = the output ended by itself. */
-static const char *collect(int fd, int timeout_ms, struct buf *out)
+static const char *collect(const struct child *c, int fd, struct buf *out)
 {
-    int64_t deadline = clock_mono_ms() + timeout_ms;
+    int64_t deadline = clock_mono_ms() + c->timeout_ms;
     for (;;) {
         int64_t left = deadline - clock_mono_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         char chunk[4096];
-        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
-        if (ready == 0) {
+        if (left <= 0) {
             return "did not finish in time";
         }
-        if (ready < 0) { /* interrupted: look at the time again */
+        if (c->cancelled != NULL && c->cancelled(c->cancelled_arg)) {
+            return "is not wanted any more";
+        }
+        int slice = c->cancelled != NULL && left > CANCEL_MS ? CANCEL_MS : (int)left;
+        if (poll(&p, 1, slice) <= 0) { /* interrupted or nothing yet: look at the time again */
             continue;
         }
         ssize_t n = read(fd, chunk, sizeof chunk);
@@ -129,7 +134,7 @@ bool child_run(const struct child *c, struct buf *out, struct err *err)
     if (!spawn(c, &pid, &fd, err)) {
         return false;
     }
-    const char *why = collect(fd, c->timeout_ms, out);
+    const char *why = collect(c, fd, out);
     (void)close(fd);
     if (why != NULL) {
         (void)kill(-pid, SIGKILL);

@@ -13,6 +13,9 @@ struct child {
     const char *const *env;  /* NULL-ended "NAME=value" put before the process's own; NULL = none */
     int timeout_ms;
     const char *what; /* for messages: "exec plugin aws" */
+    /* Asked a few times a second: true ends it with ERR_TIMEOUT. NULL = never. */
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
 };
 
 /* Runs it to its end; standard output is appended to out (its limit is the ceiling), standard error

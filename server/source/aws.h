@@ -41,9 +41,11 @@ struct aws_transfer {
     const char *region;                 /* signed transfers */
     const char *service;
     int64_t timeout_ms;
-    size_t limit;        /* of the answer's body */
-    bool no_proxy;       /* metadata addresses: never through a proxy */
-    const char *ca_file; /* NULL = the system's */
+    size_t limit;                 /* of the answer's body */
+    bool no_proxy;                /* metadata addresses: never through a proxy */
+    const char *ca_file;          /* NULL = the system's */
+    bool (*cancelled)(void *arg); /* as in struct aws_env */
+    void *cancelled_arg;
 };
 struct aws_answer {
     int status;
@@ -75,6 +77,9 @@ struct aws_env {
     bool (*transfer)(void *arg, const struct aws_transfer *t, struct aws_answer *ret,
                      struct err *err);
     void *arg;
+    /* Asked now and then while something takes its time: true ends it. NULL = never. Any thread. */
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
     const char *profile;  /* explicit profile, NULL = environment */
     const char *region;   /* explicit region, NULL */
     const char *endpoint; /* explicit ELBv2 endpoint, NULL */
@@ -83,6 +88,10 @@ struct aws_env {
 struct aws_env aws_env_real(void);
 /* A variable that is set and not empty, else NULL. */
 const char *aws_getenv(const struct aws_env *env, const char *name);
+
+/* A transfer of the environment's, with its cancellation. */
+bool aws_ask(const struct aws_env *env, const struct aws_transfer *t, struct aws_answer *ret,
+             struct err *err) MUST_CHECK;
 
 /* ---- names ---- */
 
@@ -167,7 +176,8 @@ bool aws_provider_fetch(const struct aws_env *env, const struct aws_profiles *p,
                         enum aws_provider provider, struct aws_credentials *ret,
                         struct err *err) MUST_CHECK;
 
-/* One cached identity: the chain's, or a role assumed with it. */
+/* One cached identity: the chain's, or a role assumed with it. Belongs to one thread. */
+struct aws_fetch;
 struct aws_identity {
     const struct aws_env *env;
     const struct aws_profiles *profiles;
@@ -175,20 +185,29 @@ struct aws_identity {
     struct aws_identity *base; /* NULL: the chain; else the role below is assumed with it */
     char role_arn[256];
     char external_id[1300];
-    char region[40]; /* for STS */
+    char region[40];         /* for STS */
+    void (*wake)(void *arg); /* called on another thread when a fetch is done; NULL = nobody */
+    void *wake_arg;
     struct aws_credentials now;
     bool have;
     int64_t refresh_at; /* next attempt, Unix ms */
     int64_t forced_at;  /* last forced refresh */
     int failures;
+    struct err why;          /* of the last failure */
+    struct aws_fetch *fetch; /* under way; NULL = none */
 };
-/* Current credentials: refreshed 15 min before expiry with jitter; old ones are kept until they
- * expire while refreshing fails (5 s to 60 s back-off). Blocking. */
-bool aws_identity_get(struct aws_identity *id, const struct aws_credentials **ret,
-                      struct err *err) MUST_CHECK;
+enum aws_have { AWS_HAVE_READY, AWS_HAVE_PENDING, AWS_HAVE_FAILED };
+/* Current credentials, never waiting for them: READY fills *ret (borrowed until the next call),
+ * PENDING while they are being fetched, FAILED with the last reason while the next attempt is not
+ * due. They are fetched anew 15 min before expiry with jitter; old ones are kept until they expire
+ * while that fails (5 s to 60 s back-off). */
+enum aws_have aws_identity_ask(struct aws_identity *id, const struct aws_credentials **ret,
+                               struct err *err) MUST_CHECK;
 /* After an answer that refused the credentials: at most once a minute. true: will be fetched anew.
  */
 bool aws_identity_force(struct aws_identity *id);
+/* Ends a fetch under way (within a second) and waits for it. */
+void aws_identity_fini(struct aws_identity *id);
 
 /* ---- parts of the chain, for their own files ---- */
 

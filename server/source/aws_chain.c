@@ -1,7 +1,7 @@
 /*
- * The credentials chain: which provider is configured, what it gives, and the cached identity that
- * calls are signed with. The first configured provider is chosen once; when it fails that is an
- * error with what to do, for going on to the next one would be a silent change of identity.
+ * The credentials chain: which provider is configured, and what it gives. The first configured
+ * provider is chosen once; when it fails that is an error with what to do, for going on to the next
+ * one would be a silent change of identity. How credentials are kept stands in aws_identity.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,16 +11,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "source/aws.h"
-
-enum {
-    REFRESH_AHEAD_MS = 15 * 60 * 1000,
-    REFRESH_JITTER_MS = 60 * 1000,
-    BACKOFF_FIRST_MS = 5000,
-    BACKOFF_MAX_MS = 60000,
-    FORCE_EVERY_MS = 60000
-};
 
 #define X(suffix, name) name,
 static const char *const provider_names[] = {AWS_PROVIDERS(X)};
@@ -155,83 +146,4 @@ bool aws_credentials_from_json(const char *text, size_t len, struct aws_credenti
     }
     json_decref(doc);
     return ok;
-}
-
-/* ---- the cached identity ---- */
-
-static bool fetch(struct aws_identity *id, struct aws_credentials *ret, struct err *err)
-{
-    if (id->base == NULL) {
-        return aws_provider_fetch(id->env, id->profiles, id->provider, ret, err);
-    }
-    struct aws_role role = {
-        .arn = id->role_arn, .region = id->region, .external_id = id->external_id};
-    return aws_identity_get(id->base, &role.with, err) &&
-           aws_fetch_assume_role(id->env, id->profiles, &role, ret, err);
-}
-
-static int64_t backoff(int failures)
-{
-    int64_t ms = BACKOFF_FIRST_MS;
-    for (int i = 1; i < failures && ms < BACKOFF_MAX_MS; i++) {
-        ms *= 2;
-    }
-    return ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : ms;
-}
-
-static void plan_refresh(struct aws_identity *id, int64_t now)
-{
-    if (id->now.expires_at == 0) {
-        id->refresh_at = INT64_MAX;
-        return;
-    }
-    int64_t left = id->now.expires_at - now;
-    /* short-lived ones (tests, plugins): at half of what is left */
-    int64_t ahead = left > 2 * (int64_t)REFRESH_AHEAD_MS ? REFRESH_AHEAD_MS : left / 2;
-    id->refresh_at = now + left - ahead -
-                     digest_random_below(ahead < REFRESH_JITTER_MS ? ahead / 4 : REFRESH_JITTER_MS);
-}
-
-bool aws_identity_get(struct aws_identity *id, const struct aws_credentials **ret, struct err *err)
-{
-    int64_t now = id->env->now();
-    bool alive = id->have && (id->now.expires_at == 0 || now < id->now.expires_at);
-    if (id->have ? now >= id->refresh_at : true) {
-        struct aws_credentials *fresh = malloc(sizeof *fresh);
-        struct err why = {0};
-        bool waiting = id->failures > 0 && now < id->refresh_at;
-        bool ok = fresh != NULL && !waiting && fetch(id, fresh, &why);
-        if (ok) {
-            id->now = *fresh;
-            id->have = true;
-            id->failures = 0;
-            plan_refresh(id, now);
-        } else if (!waiting) {
-            id->failures++;
-            id->refresh_at = now + backoff(id->failures);
-        }
-        free(fresh);
-        if (!ok && !alive) {
-            return err_set(err, waiting ? ERR_BUSY : why.code, "%s",
-                           waiting ? "waits before it asks for credentials again" : why.text);
-        }
-    }
-    *ret = &id->now;
-    return true;
-}
-
-bool aws_identity_force(struct aws_identity *id)
-{
-    int64_t now = id->env->now();
-    if (id->forced_at != 0 && now - id->forced_at < FORCE_EVERY_MS) {
-        return false;
-    }
-    id->forced_at = now;
-    id->refresh_at = 0;
-    id->have = false;
-    id->failures = 0;
-    if (id->base != NULL) {
-        (void)aws_identity_force(id->base); /* its own limit counts for it */
-    }
-    return true;
 }

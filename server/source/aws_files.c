@@ -61,16 +61,19 @@ static bool split_words(const char *text, struct arena *a, const char **argv, si
     return n > 0 || err_set(err, ERR_INPUT, "credential_process is empty");
 }
 
-static bool fetch_process(const char *command, struct arena *a, struct aws_credentials *ret,
-                          struct err *err)
+static bool fetch_process(const struct aws_env *env, const char *command, struct arena *a,
+                          struct aws_credentials *ret, struct err *err)
 {
     const char *argv[PROCESS_ARGS];
     AUTO(buf) out = BUF_INIT(LIMIT_AWS_FILE);
     if (!split_words(command, a, argv, PROCESS_ARGS, err)) {
         return false;
     }
-    struct child child = {
-        .argv = argv, .timeout_ms = PROCESS_TIMEOUT_MS, .what = "credential_process"};
+    struct child child = {.argv = argv,
+                          .timeout_ms = PROCESS_TIMEOUT_MS,
+                          .what = "credential_process",
+                          .cancelled = env->cancelled,
+                          .cancelled_arg = env->cancelled_arg};
     return child_run(&child, &out, err) &&
            (aws_credentials_from_json(buf_str(&out), out.len, ret, err) ||
             err_wrap(err, "credential_process"));
@@ -152,7 +155,7 @@ static bool fetch_keys(struct profile_walk *w, const char *profile, struct aws_c
                                    aws_profile_get(w->p, profile, "aws_session_token"), err);
     }
     if (process != NULL) {
-        return fetch_process(process, w->a, ret, err);
+        return fetch_process(w->env, process, w->a, ret, err);
     }
     bool sso = aws_profile_get(w->p, profile, "sso_session") != NULL ||
                aws_profile_get(w->p, profile, "sso_start_url") != NULL;

@@ -78,7 +78,7 @@ static bool auth_header(const struct aws_env *env, struct arena *a, const char *
 static bool get(const struct aws_env *env, const struct aws_transfer *t, struct aws_answer *ret,
                 struct err *err)
 {
-    if (!env->transfer(env->arg, t, ret, err)) {
+    if (!aws_ask(env, t, ret, err)) {
         return err_wrap(err, "%s", t->url);
     }
     if (ret->status != 200) {

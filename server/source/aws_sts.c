@@ -53,7 +53,7 @@ static bool ask(const struct aws_env *env, const struct aws_transfer *t,
     for (int i = 0; i < STS_TRIES; i++) {
         struct aws_answer answer;
         struct err why = {0};
-        if (!env->transfer(env->arg, t, &answer, &why)) {
+        if (!aws_ask(env, t, &answer, &why)) {
             (void)err_wrap(&why, "STS at %s", t->url);
             *err = why;
             continue;

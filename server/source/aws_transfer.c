@@ -118,6 +118,17 @@ void aws_prepare(CURL *c, const struct aws_transfer *t, struct aws_answer *answe
     *ret_headers = headers;
 }
 
+static int on_progress(void *arg, curl_off_t dl_total, curl_off_t dl, curl_off_t ul_total,
+                       curl_off_t ul)
+{
+    const struct aws_transfer *t = arg;
+    (void)dl_total;
+    (void)dl;
+    (void)ul_total;
+    (void)ul;
+    return t->cancelled(t->cancelled_arg) ? 1 : 0;
+}
+
 bool aws_perform(const struct aws_transfer *t, struct aws_answer *ret, struct err *err)
 {
     CURL *c = curl_easy_init();
@@ -128,6 +139,12 @@ bool aws_perform(const struct aws_transfer *t, struct aws_answer *ret, struct er
     struct curl_slist *headers = NULL;
     aws_prepare(c, t, ret, &headers);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, errors);
+    struct aws_transfer watched = *t; /* libcurl takes no pointer to const */
+    if (t->cancelled != NULL) {
+        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(c, CURLOPT_XFERINFODATA, &watched);
+    }
     CURLcode rc = curl_easy_perform(c);
     long status = 0;
     (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
@@ -152,6 +169,15 @@ static bool real_transfer(void *arg, const struct aws_transfer *t, struct aws_an
 {
     (void)arg;
     return aws_perform(t, ret, err);
+}
+
+bool aws_ask(const struct aws_env *env, const struct aws_transfer *t, struct aws_answer *ret,
+             struct err *err)
+{
+    struct aws_transfer with = *t;
+    with.cancelled = env->cancelled;
+    with.cancelled_arg = env->cancelled_arg;
+    return env->transfer(env->arg, &with, ret, err);
 }
 
 struct aws_env aws_env_real(void)

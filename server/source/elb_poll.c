@@ -79,6 +79,8 @@ static struct elb_site *site_for(struct elb_poll *p, const struct aws_arn *arn,
     s->state = SOURCE_STARTING;
     s->identity = (struct aws_identity){.env = &p->env, .profiles = &p->profiles};
     s->identity.base = wish->role_arn[0] != '\0' ? &p->base : NULL;
+    s->identity.wake = p->base.wake;
+    s->identity.wake_arg = p->base.wake_arg;
     (void)snprintf(s->identity.role_arn, sizeof s->identity.role_arn, "%s", wish->role_arn);
     (void)snprintf(s->identity.external_id, sizeof s->identity.external_id, "%s",
                    wish->external_id);
@@ -174,25 +176,34 @@ void elb_poll_refresh(struct elb_poll *p, const char *arn, int64_t mono)
 
 /* ---- starting calls ---- */
 
+/* Nobody configured AWS here: quietly absent, unless it was asked for. */
+static bool nobody(const struct elb_poll *p)
+{
+    bool imds = p->base.provider == AWS_PROVIDER_IMDS && !p->base.have;
+    return p->base.provider == AWS_PROVIDER_NONE || (imds && !p->options->required);
+}
+
+/* NULL: not now. Other sites go on: nothing here waits. */
 static const struct aws_credentials *credentials(struct elb_poll *p, struct elb_site *s,
                                                  int64_t mono)
 {
-    if (mono < s->blocked_until) {
-        return NULL;
-    }
     const struct aws_credentials *c = NULL;
     struct err err = {0};
     struct aws_identity *id = s->identity.base == NULL ? &p->base : &s->identity;
-    if (aws_identity_get(id, &c, &err)) {
+    if (mono < s->blocked_until) {
+        return NULL;
+    }
+    switch (aws_identity_ask(id, &c, &err)) {
+    case AWS_HAVE_READY:
         return c;
+    case AWS_HAVE_PENDING: /* its end wakes the loop */
+        return NULL;
+    case AWS_HAVE_FAILED:
+    default:
+        break;
     }
     s->blocked_until = mono + BLOCKED_MS;
-    bool imds = p->base.provider == AWS_PROVIDER_IMDS && !p->base.have;
-    bool nobody = p->base.provider == AWS_PROVIDER_NONE || (imds && !p->options->required);
-    if (err.code == ERR_BUSY && s->state != SOURCE_STARTING) {
-        return NULL; /* the reason was told already */
-    }
-    if (nobody) {
+    if (nobody(p)) {
         elb_poll_site_state(s, SOURCE_ABSENT, "no AWS credentials: %.300s", err.text);
     } else {
         elb_poll_site_state(s, err.code == ERR_DENIED ? SOURCE_DENIED : SOURCE_FAILING, "%.380s",
@@ -268,25 +279,25 @@ static void start_call(struct elb_poll *p, const struct elb_call *plan,
     p->m_calls++;
 }
 
-/* May a call of this site go out now? Fills *ret_wait when not. */
+/* May a call of this site go out now? When not, the site is held for this pass (the others are
+ * not), and *wait is the time until it may, where that is known. */
 static bool may_start(struct elb_poll *p, struct elb_site *s, int64_t mono,
                       const struct aws_credentials **ret, int64_t *wait)
 {
-    if (p->n_calls == ELB_CALLS_MAX) {
+    int64_t left = *wait;
+    if (s->held || p->n_calls == ELB_CALLS_MAX) {
         return false; /* a finished call wakes the loop */
     }
     *ret = credentials(p, s, mono);
     if (*ret == NULL) {
-        int64_t left = s->blocked_until - mono;
-        *wait = left < *wait ? left : *wait;
-        return false;
+        left = s->blocked_until > mono ? s->blocked_until - mono : left;
+        s->held = true;
+    } else if (!elb_bucket_take(&s->rate->bucket, mono)) {
+        left = elb_bucket_wait(&s->rate->bucket, mono);
+        s->held = true;
     }
-    if (!elb_bucket_take(&s->rate->bucket, mono)) {
-        int64_t left = elb_bucket_wait(&s->rate->bucket, mono);
-        *wait = left < *wait ? left : *wait;
-        return false;
-    }
-    return true;
+    *wait = left < *wait ? left : *wait;
+    return !s->held;
 }
 
 static int64_t due_in(int64_t due, int64_t mono, int64_t wait)
@@ -307,7 +318,7 @@ static struct elb_group_state *next_health(struct elb_poll *p, int64_t mono, int
 {
     struct elb_group_state *best = NULL;
     for (struct elb_group_state *g = p->groups; g != NULL; g = g->next) {
-        if (g->health_busy || !g->wanted || mono < g->site->blocked_until) {
+        if (g->health_busy || !g->wanted || g->site->held) {
             continue;
         }
         if (g->health_due > mono) {
@@ -324,8 +335,11 @@ static void start_health(struct elb_poll *p, int64_t mono, int64_t *wait)
     for (;;) {
         struct elb_group_state *g = next_health(p, mono, wait);
         const struct aws_credentials *with = NULL;
-        if (g == NULL || !may_start(p, g->site, mono, &with, wait)) {
+        if (g == NULL || p->n_calls == ELB_CALLS_MAX) {
             return;
+        }
+        if (!may_start(p, g->site, mono, &with, wait)) {
+            continue; /* held: its groups are passed over from here on */
         }
         struct elb_call plan = {.kind = CALL_HEALTH, .site = g->site, .groups = {g}, .n = 1};
         start_call(p, &plan, with);
@@ -386,7 +400,7 @@ static void start_attributes(struct elb_poll *p, int64_t mono, int64_t *wait)
         }
         const struct aws_credentials *with = NULL;
         if (!may_start(p, g->site, mono, &with, wait)) {
-            return;
+            continue;
         }
         struct elb_call plan = {.kind = CALL_ATTRIBUTES, .site = g->site, .groups = {g}, .n = 1};
         start_call(p, &plan, with);
@@ -396,9 +410,13 @@ static void start_attributes(struct elb_poll *p, int64_t mono, int64_t *wait)
 int64_t elb_poll_start(struct elb_poll *p, int64_t mono)
 {
     int64_t wait = WAIT_MAX_MS;
+    for (struct elb_site *s = p->sites; s != NULL; s = s->next) {
+        s->held = mono < s->blocked_until;
+        wait = s->held ? due_in(s->blocked_until, mono, wait) : wait;
+    }
     start_health(p, mono, &wait);
     for (struct elb_site *s = p->sites; s != NULL; s = s->next) {
-        if (mono >= s->blocked_until) {
+        if (!s->held) {
             start_groups(p, s, mono, &wait);
             start_balancers(p, s, mono, &wait);
         }

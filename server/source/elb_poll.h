@@ -35,6 +35,7 @@ struct elb_site {
     int64_t ok_at;
     int64_t told_at;
     int64_t blocked_until; /* no credentials: next attempt */
+    bool held;             /* in this pass: no credentials yet, or no token */
     struct elb_site *next;
 };
 

@@ -113,6 +113,7 @@ void elb_poll_fini(struct elb_poll *p)
     while (p->sites != NULL) {
         struct elb_site *s = p->sites;
         p->sites = s->next;
+        aws_identity_fini(&s->identity);
         free(s);
     }
     while (p->rates != NULL) {
@@ -120,6 +121,7 @@ void elb_poll_fini(struct elb_poll *p)
         p->rates = r->next;
         free(r);
     }
+    aws_identity_fini(&p->base); /* before the handle that its end wakes */
     if (p->multi != NULL) {
         (void)curl_multi_cleanup(p->multi);
     }

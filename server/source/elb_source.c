@@ -48,6 +48,12 @@ static const char *some(const char *text)
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
+/* Another thread has news for the poller. */
+static void wake(void *multi)
+{
+    (void)curl_multi_wakeup(multi);
+}
+
 bool elb_source_new(const struct elb_options *opt, struct queue *out, struct elb_source **ret,
                     struct err *err)
 {
@@ -68,10 +74,12 @@ bool elb_source_new(const struct elb_options *opt, struct queue *out, struct elb
         elb_source_free(e);
         return false;
     }
+    p->multi = curl_multi_init();
     p->base = (struct aws_identity){.env = &p->env,
                                     .profiles = &p->profiles,
-                                    .provider = aws_provider_find(&p->env, &p->profiles)};
-    p->multi = curl_multi_init();
+                                    .provider = aws_provider_find(&p->env, &p->profiles),
+                                    .wake = wake,
+                                    .wake_arg = p->multi};
     (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, 2L * ELB_CALLS_MAX);
     *ret = e;
     return true;

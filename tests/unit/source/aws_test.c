@@ -386,41 +386,6 @@ static void given_imds_when_asked_then_version_two_and_a_hint_on_silence(void **
     assert_non_null(strstr(err.text, "hop limit"));
 }
 
-/* ---- the cached identity ---- */
-
-static void
-given_an_identity_when_time_passes_then_refreshed_ahead_and_kept_while_it_fails(void **st)
-{
-    (void)st;
-    AUTO_PTR(arena) a = arena_new(0);
-    struct aws_profiles none = profiles_of(a, "", "");
-    struct aws_env env = world();
-    set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/get");
-    struct aws_identity *id = calloc(1, sizeof *id);
-    assert_non_null(id);
-    *id = (struct aws_identity){.env = &env, .profiles = &none, .provider = AWS_PROVIDER_CONTAINER};
-    const struct aws_credentials *c = NULL;
-    struct err err = {0};
-    reply(200, json_answer); /* one hour */
-    assert_true(aws_identity_get(id, &c, &err));
-    assert_int_equal(asked, 1);
-    now_ms += 40 * 60000; /* 20 min left: still fresh */
-    assert_true(aws_identity_get(id, &c, &err));
-    assert_int_equal(asked, 1);
-    now_ms += 6 * 60000; /* 14 min left: refresh, which fails three times over */
-    assert_true(aws_identity_get(id, &c, &err));
-    assert_int_equal(asked, 4);
-    assert_string_equal(c->key_id, "ASIA3");
-    assert_true(aws_identity_get(id, &c, &err)); /* backs off: nothing is asked */
-    assert_int_equal(asked, 4);
-    now_ms += 15 * 60000; /* expired by now */
-    assert_false(aws_identity_get(id, &c, &err));
-    assert_int_equal(err.code, ERR_TIMEOUT);
-    assert_true(aws_identity_force(id));
-    assert_false(aws_identity_force(id)); /* at most once a minute */
-    free(id);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,8 +400,6 @@ int main(void)
         cmocka_unit_test(given_a_credential_process_when_fetched_then_its_output_counts),
         cmocka_unit_test(given_container_addresses_when_asked_then_only_safe_ones),
         cmocka_unit_test(given_imds_when_asked_then_version_two_and_a_hint_on_silence),
-        cmocka_unit_test(
-            given_an_identity_when_time_passes_then_refreshed_ahead_and_kept_while_it_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
