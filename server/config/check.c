@@ -92,6 +92,31 @@ static bool check_receiver(const struct config *c, const struct config_places *p
     return true;
 }
 
+/* NAME=PREFIX: a word, and how condition types begin. */
+static bool family_ok(const char *text)
+{
+    size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    const char *prefix = text + name + 1;
+    return name > 0 && name <= 63 && text[name] == '=' && strlen(prefix) <= 316 &&
+           prefix[strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "0123456789-._/")] == '\0' &&
+           strchr(prefix, '/') != NULL;
+}
+
+static bool check_families(const struct config *c, struct err *err)
+{
+    for (const char *const *f = c->gate_families; f != NULL && *f != NULL; f++) {
+        if (!family_ok(*f)) {
+            return err_set(err, ERR_INPUT,
+                           "gates.families: \"%.80s\" is not NAME=PREFIX, a word in lower case and "
+                           "a beginning of condition types with its domain, as in "
+                           "kapacity=kapacity.traas.io/",
+                           *f);
+        }
+    }
+    return true;
+}
+
 bool config_check(const struct config *c, const struct config_places *p, struct err *err)
 {
     if (c->stuck_factor_percent <= c->slow_factor_percent) {
@@ -102,6 +127,9 @@ bool config_check(const struct config *c, const struct config_places *p, struct 
     }
     if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0')) {
         return err_set(err, ERR_INPUT, "http.tls_cert and http.tls_key go together");
+    }
+    if (!check_families(c, err)) {
+        return false;
     }
     for (size_t i = 0; i < c->n_tokens; i++) {
         if (!is_hex64(c->tokens[i].sha256)) {

@@ -72,6 +72,8 @@ struct config {
     int64_t hot_interval_ms;
     int64_t idle_interval_ms;
 
+    const char *const *gate_families; /* NAME=PREFIX; NULL = none */
+
     int64_t slow_factor_percent;
     int64_t stuck_factor_percent;
     int64_t stuck_min_ms;

@@ -188,6 +188,14 @@ static const struct option options[] = {
     NUMBER(OPTION_DURATION, "aws.idle_interval", idle_interval_ms, 5 * SECOND, HOUR, "5m", false,
            "the longest time between polls of any group"),
 
+    {.key = "gates.families",
+     .type = OPTION_TEXTS,
+     .offset = AT(gate_families),
+     .def = "",
+     .reload = true,
+     .help = "gates of other controllers, each NAME=PREFIX of its condition types, as in "
+             "kapacity=kapacity.traas.io/"},
+
     NUMBER(OPTION_PERCENT, "pace.slow_factor", slow_factor_percent, 100, 10000, "200%", true,
            "of the usual time: slow past it"),
     NUMBER(OPTION_PERCENT, "pace.stuck_factor", stuck_factor_percent, 100, 10000, "300%", true,

@@ -199,6 +199,16 @@ static void frozen_open(struct judge *j, struct pod_sheet *p, const struct pod_g
 
 /* ---- other owners ---- */
 
+/* The type as it is called in words; a configured family's name says whom to ask. */
+static const char *type_words(struct judge *j, const struct pod_gate *g)
+{
+    const char *name = "";
+    size_t len = 0;
+    enum gate_family family = gate_family_in(g->type, j->f->policy->families, &name, &len);
+    return family == FAMILY_CONFIGURED ? arena_printf(j->a, "%s (%.*s)", g->type, (int)len, name)
+                                       : g->type;
+}
+
 static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
 {
     const struct facts_cluster *cluster = j->f->cluster;
@@ -221,7 +231,7 @@ static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_g
                       .object = j->sight->workload,
                       .severity = severity_of_pace(p),
                       .since = p->waiting_since,
-                      .a = g->type,
+                      .a = type_words(j, g),
                       .b = g->condition == NULL              ? "no condition yet"
                            : g->condition->reason[0] != '\0' ? g->condition->reason
                                                              : "no reason given"};

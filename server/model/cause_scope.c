@@ -34,7 +34,6 @@ struct judge *scope_open(const struct facts_namespace *ns, const struct facts_cl
                               .kind = "",
                               .name = "",
                               .uid = "",
-                              .binding_gate_prefixes = "",
                               .prior = &e->prior};
     e->verdict = (struct rollout_verdict){.revision = "", .revision_hash = ""};
     e->judge = (struct judge){.f = &e->facts, .a = arena, .v = &e->verdict};

@@ -274,7 +274,8 @@ static void join_gates(struct join *jn, struct pod_sheet *p)
         }
         struct pod_gate *g = &p->gates[p->n_gates++];
         *g = (struct pod_gate){.type = type,
-                               .family = gate_family_of(type),
+                               .family =
+                                   gate_family_in(type, jn->j->f->policy->families, NULL, NULL),
                                .binding_name = gate_binding_name(type),
                                .condition = condition_get(&pod->conditions, type)};
         g->status = status_of(g->condition);

@@ -24,6 +24,7 @@ struct policy {
     int64_t lease_stale_ms; /* the controller's Lease not renewed for this long: stalled */
     bool alerts_off;        /* annotation gatehouse.dev/alerts: off */
     const char *runbook;    /* annotation gatehouse.dev/runbook, "" */
+    const char *const *families; /* of gates, for gate_family_in(); NULL = none */
 };
 
 /* How long opening usually takes, per binding. */
@@ -205,7 +206,6 @@ struct facts {
     const char *name;
     const char *uid;
     const struct kube_workload *workload; /* NULL: Pod, other owner, or not (yet) known */
-    const char *binding_gate_prefixes;    /* reserved */
     struct list revisions;                /* struct facts_revision */
     struct list pods;                     /* struct facts_pod */
     const struct rollout_prior *prior;

@@ -40,7 +40,8 @@ struct preflight_present {
 struct preflight_in {
     const struct facts_cluster *cluster;
     const char *default_namespace;
-    struct list manifests;  /* struct manifest, in their order */
+    const char *const *families; /* of gates, for gate_family_in(); NULL = none */
+    struct list manifests;       /* struct manifest, in their order */
     struct list namespaces; /* struct facts_namespace, one for each of preflight_namespaces() */
     struct list groups;     /* struct preflight_group */
     struct list present;    /* struct preflight_present */

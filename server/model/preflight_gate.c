@@ -255,7 +255,7 @@ static struct preflight_gate gate_of(struct pf *p, const struct manifest *m,
 static void check_template_gate(struct pf *p, const struct manifest *m,
                                 const struct pod_template *t, const char *type)
 {
-    enum gate_family family = gate_family_of(type);
+    enum gate_family family = gate_family_in(type, p->in->families, NULL, NULL);
     const struct pf_scope *s = pf_scope_of(p, m);
     if (family == FAMILY_AWS_ALB_V1) {
         PF_SAY(p, m, .code = "gate_legacy_type", .severity = SEVERITY_ERROR,

@@ -99,6 +99,27 @@ enum gate_family gate_family_of(const char *condition_type)
     return FAMILY_GENERIC;
 }
 
+enum gate_family gate_family_in(const char *condition_type, const char *const *configured,
+                                const char **ret_name, size_t *ret_len)
+{
+    enum gate_family built_in = gate_family_of(condition_type);
+    if (built_in != FAMILY_GENERIC) {
+        return built_in;
+    }
+    for (; configured != NULL && *configured != NULL; configured++) {
+        size_t len = strcspn(*configured, "=");
+        const char *prefix = *configured + len + ((*configured)[len] == '=');
+        if (prefix[0] != '\0' && strncmp(condition_type, prefix, strlen(prefix)) == 0) {
+            if (ret_name != NULL) {
+                *ret_name = *configured;
+                *ret_len = len;
+            }
+            return FAMILY_CONFIGURED;
+        }
+    }
+    return FAMILY_GENERIC;
+}
+
 const char *gate_binding_name(const char *condition_type)
 {
     enum gate_family f = gate_family_of(condition_type);

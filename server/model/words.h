@@ -22,6 +22,7 @@
 #define GATEHOUSE_MODEL_WORDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define POD_STATES(X)                                                                              \
     X(STARTING, "starting")       /* containers not ready */                                       \
@@ -59,7 +60,8 @@
     X(AWS_ALB_V1, "aws-alb-v1", "target-health.alb.ingress.k8s.aws/", true)                        \
     X(VPC_LATTICE, "vpc-lattice", "application-networking.k8s.aws/pod-readiness-gate", false)      \
     X(GKE_NEG, "gke-neg", "cloud.google.com/load-balancer-neg-ready", false)                       \
-    X(GENERIC, "generic", "", false)
+    X(GENERIC, "generic", "", false)                                                               \
+    X(CONFIGURED, "configured", "", false) /* named by configuration, not by this list */
 
 #define GATE_STATUSES(X) X(ABSENT, "absent") X(CLOSED, "closed") X(OPEN, "open")
 
@@ -119,9 +121,13 @@ bool pod_state_parse(const char *name, enum pod_state *ret);
  * serving, not_gated, idle. */
 int rollout_state_rank(enum rollout_state v);
 
-/* The family of a condition type: built-in prefixes, then the configured ones (generic otherwise).
- */
+/* The family of a condition type by the built-in prefixes, else generic. */
 enum gate_family gate_family_of(const char *condition_type);
+/* The same with families of the configuration after the built-in ones: each "NAME=PREFIX", the list
+ * NULL-ended or NULL. ret_name (may be NULL) becomes the NAME of a configured one, ret_len bytes of
+ * it, borrowed from the list; untouched otherwise. */
+enum gate_family gate_family_in(const char *condition_type, const char *const *configured,
+                                const char **ret_name, size_t *ret_len);
 /* The binding name inside a v2 family's condition type ("" for other families). Borrowed from the
  * argument. */
 const char *gate_binding_name(const char *condition_type);

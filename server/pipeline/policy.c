@@ -18,7 +18,8 @@ void policy_general(const struct config *config, struct policy *ret)
                            .recheck_ms = config->recheck_ms,
                            .stale_after_ms = config->stale_after_ms,
                            .lease_stale_ms = config->lease_stale_ms,
-                           .runbook = ""};
+                           .runbook = "",
+                           .families = config->gate_families};
 }
 
 /* "name" or "Kind/name"; kinds are case-insensitive as everywhere. */

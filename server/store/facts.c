@@ -268,7 +268,7 @@ bool facts_load_cols(struct store *s, int64_t workload_id, struct arena *a, stru
 bool store_rollout_facts(struct store *s, int64_t workload_id, struct arena *a, struct facts *ret,
                          struct err *err)
 {
-    struct facts f = {.now = s->now, .binding_gate_prefixes = "", .uid = ""};
+    struct facts f = {.now = s->now, .uid = ""};
     struct row row = {0};
     arena_reset(s->scratch);
     if (!load_row(s, workload_id, a, &f, &row, err) ||

@@ -15,6 +15,7 @@ struct pod_row {
     sqlite3_stmt *st;
     const struct kube_pod *pod;    /* NULL: packed by an older version */
     const struct pod_track *track; /* NULL likewise, or never judged */
+    const char *const *families;   /* of gates, by configuration; NULL = none */
 };
 
 /* Has ELBv2 said anything? Else there is nothing to join. */
@@ -93,6 +94,19 @@ static const struct gate_track *track_of(const struct pod_track *track, const ch
     return NULL;
 }
 
+static void family_json(const struct pod_row *p, const char *type, struct json_out *j)
+{
+    const char *name = NULL;
+    size_t len = 0;
+    enum gate_family family = gate_family_in(type, p->families, &name, &len);
+    json_key(j, "family");
+    if (name != NULL) {
+        json_strn(j, name, len);
+    } else {
+        json_str(j, gate_family_name(family));
+    }
+}
+
 static void gate_json(const struct pod_row *p, const char *type, struct json_out *j)
 {
     const struct condition *c = condition_get(&p->pod->conditions, type);
@@ -103,7 +117,7 @@ static void gate_json(const struct pod_row *p, const char *type, struct json_out
     }
     json_open(j, '{');
     json_kstr(j, "type", type);
-    json_kstr(j, "family", gate_family_name(gate_family_of(type)));
+    family_json(p, type, j);
     json_kstr(j, "binding", gate_binding_name(type));
     json_kstr(j, "status", gate_status_name(status));
     json_kstr(j, "reason", c != NULL ? c->reason : "");
@@ -151,7 +165,8 @@ static bool pod_json(struct reader *r, sqlite3_stmt *st, bool any, struct json_o
 {
     struct pod_row p = {.st = st,
                         .pod = reader_record(r, kind_info(KIND_POD)->table, st, 14),
-                        .track = reader_record(r, &pod_track_table, st, 15)};
+                        .track = reader_record(r, &pod_track_table, st, 15),
+                        .families = r->config != NULL ? r->config->gate_families : NULL};
     const struct condition *ready =
         p.pod != NULL ? condition_get(&p.pod->conditions, "ContainersReady") : NULL;
     bool containers_ready = ready != NULL && strcmp(ready->status, "True") == 0;

@@ -137,8 +137,10 @@ bool reader_preflight(struct reader *r, int64_t cluster, const char *default_nam
                       const struct list *manifests, struct preflight *ret, struct err *err)
 {
     struct facts_cluster facts;
-    struct preflight_in in = {
-        .cluster = &facts, .default_namespace = default_namespace, .manifests = *manifests};
+    struct preflight_in in = {.cluster = &facts,
+                              .default_namespace = default_namespace,
+                              .families = r->config != NULL ? r->config->gate_families : NULL,
+                              .manifests = *manifests};
     if (!reader_facts_cluster(r, cluster, &facts, err) ||
         !look_at_webhook(r, cluster, &facts, err) || !load_namespaces(r, cluster, &in, err) ||
         !load_groups(r, cluster, &in, err) || !load_present(r, cluster, &in, err)) {

@@ -15,6 +15,7 @@ static const char good[] =
     "listen: 127.0.0.1:9\n"
     "kubernetes:\n  namespaces: [a, b]\n  verify_interval: 1h30m\n  protobuf: false\n"
     "store: {cache: 8MiB}\n"
+    "gates: {families: [duty=duty.example.org/, x-2=example.org/ready]}\n"
     "alerts:\n  receivers:\n    - name: hook\n      url: http://127.0.0.1:1/\n"
     "      secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n      timeout: 3s\n";
 
@@ -34,8 +35,15 @@ static void given_a_file_when_parsed_then_every_type_lands(void **state)
     assert_int_equal(c->receivers[0].timeout_ms, 3000);
     assert_string_equal(c->receivers[0].format, "standard");
     assert_int_equal(c->page_size, 500);
+    assert_string_equal(c->gate_families[0], "duty=duty.example.org/");
+    assert_string_equal(c->gate_families[1], "x-2=example.org/ready");
+    assert_null(c->gate_families[2]);
     config_unref(c);
 }
+
+#define FAMILY(text)                                                                               \
+    "gates.families: \"" text "\" is not NAME=PREFIX, a word in lower case and a beginning of "    \
+    "condition types with its domain, as in kapacity=kapacity.traas.io/"
 
 static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
 {
@@ -62,6 +70,11 @@ static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
          "missing"},
         {"listen: 0.0.0.0:80\n", "listen: 0.0.0.0:80 is not a loopback address, so access.tokens "
                                  "must name at least one token"},
+        {"gates: {families: [duty.example.org/]}\n", FAMILY("duty.example.org/")},
+        {"gates: {families: [duty=]}\n", FAMILY("duty=")},
+        {"gates: {families: [duty=duty.example.org]}\n", FAMILY("duty=duty.example.org")},
+        {"gates: {families: ['Duty=example.org/']}\n", FAMILY("Duty=example.org/")},
+        {"gates: {families: ['duty=example.org/a b']}\n", FAMILY("duty=example.org/a b")},
         {"pace: {slow_factor: 400%}\n",
          "pace.stuck_factor (300%) must be above pace.slow_factor (400%)"},
         {"pace:\n  overrides:\n    - {namespace: shop, runbook: \"javascript:alert(1)\"}\n",

@@ -112,7 +112,6 @@ static inline struct lab *lab_new(void)
                           .kind = "Pod",
                           .name = "",
                           .uid = "",
-                          .binding_gate_prefixes = "",
                           .prior = &l->prior};
     return l;
 }

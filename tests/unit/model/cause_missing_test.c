@@ -417,6 +417,18 @@ static void unknown_owner(struct lab *l)
     gate(l, "example.org/ready", true);
     shop_after(l, 700);
 }
+static const char *const duty[] = {"all=other.example.org/", "duty=example.org/", NULL};
+static void configured_owner(struct lab *l)
+{
+    unknown_owner(l);
+    l->policy.families = duty;
+}
+static void configured_elsewhere(struct lab *l)
+{
+    static const char *const other[] = {"duty=duty.example.org/", NULL};
+    unknown_owner(l);
+    l->policy.families = other;
+}
 static void unknown_owner_open(struct lab *l)
 {
     gate(l, "example.org/ready", true);
@@ -507,6 +519,19 @@ static const struct scene_case closed[] = {
      .primary = true,
      .severity = SEVERITY_ERROR,
      .text = "example.org/ready"},
+    {.name = "owner by configuration",
+     .scene = configured_owner,
+     .code = "other_gate_closed",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .text = "example.org/ready (duty)",
+     .never = "gate_owner_unknown"},
+    {.name = "another owner by configuration",
+     .scene = configured_elsewhere,
+     .code = "gate_owner_unknown",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .never = "other_gate_closed"},
     {.name = "unknown owner, open", .scene = unknown_owner_open, .never = "gate_owner_unknown"},
 };
 

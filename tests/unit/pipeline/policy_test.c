@@ -11,7 +11,8 @@
 
 #include "pipeline/policy.h"
 
-static const char text[] = "pace:\n  stuck_min: 77s\n  overrides:\n"
+static const char text[] = "gates: {families: [duty=duty.example.org/]}\n"
+                           "pace:\n  stuck_min: 77s\n  overrides:\n"
                            "    - {namespace: shop, workload: deployment/web, stuck_after: 3m}\n"
                            "    - {namespace: shop, stuck_after: 5m, alerts: false,"
                            " runbook: 'https://w.example/shop'}\n"
@@ -56,6 +57,15 @@ static const struct policy *merged(struct fixture *f)
 {
     policy_rollout(f->config, &f->facts, f->arena, &f->policy, &f->notes);
     return &f->policy;
+}
+
+static void given_families_of_gates_then_every_policy_has_them(void **state)
+{
+    struct fixture *f = *state;
+    struct policy general;
+    policy_general(f->config, &general);
+    assert_string_equal(merged(f)->families[0], "duty=duty.example.org/");
+    assert_string_equal(general.families[0], "duty=duty.example.org/");
 }
 
 static void given_overrides_then_the_first_match_counts(void **state)
@@ -144,6 +154,7 @@ static void given_a_bare_pod_then_its_own_annotations_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(given_families_of_gates_then_every_policy_has_them),
         TEST(given_overrides_then_the_first_match_counts),
         TEST(given_annotations_then_the_nearest_wins_field_by_field),
         TEST(given_annotations_that_cannot_be_read_then_left_out_and_noted),

@@ -297,6 +297,8 @@ static void given_a_result_and_a_redelivery_then_they_are_booked_in_order(void *
     assert_false(metrics(f).failing);
 }
 
+#define OPEN(code) "SELECT count(*) FROM finding WHERE ended_at = 0 AND code = '" code "'"
+
 static void given_a_reload_then_everything_is_judged_by_the_new_limits(void **state)
 {
     struct fixture *f = *state;
@@ -310,6 +312,23 @@ static void given_a_reload_then_everything_is_judged_by_the_new_limits(void **st
     assert_int_not_equal(number(f, "SELECT state FROM workload WHERE name = 'lone'"),
                          ROLLOUT_STUCK);
     assert_int_equal(number(f, "SELECT count(*) FROM delivery"), 1); /* no receiver is left */
+}
+
+static void given_a_reload_then_gates_are_of_the_new_families(void **state)
+{
+    struct fixture *f = *state;
+    const char *gate = "duty.example.org/ready";
+    start(f);
+    push_cluster(f->q);
+    struct change *c = pod_change("gated", "6", true, false);
+    ((struct kube_pod *)(uintptr_t)c->objects[0].record)->gates = (struct strs){&gate, 1};
+    push(f->q, c);
+    wait_number(f, OPEN("gate_owner_unknown"), 1);
+    const struct config *fresh = load("gates: {families: [duty=duty.example.org/]}\n");
+    writer_reload(f->q, fresh);
+    config_unref(fresh);
+    wait_number(f, OPEN("other_gate_closed"), 1);
+    wait_number(f, OPEN("gate_owner_unknown"), 0);
 }
 
 static void given_a_full_disk_then_nothing_is_lost_and_it_says_so(void **state)
@@ -423,6 +442,7 @@ int main(void)
         TEST(given_a_queue_when_stopped_then_all_of_it_is_committed),
         TEST(given_a_result_and_a_redelivery_then_they_are_booked_in_order),
         TEST(given_a_reload_then_everything_is_judged_by_the_new_limits),
+        TEST(given_a_reload_then_gates_are_of_the_new_families),
         TEST(given_a_full_disk_then_nothing_is_lost_and_it_says_so),
         TEST(given_a_change_that_can_never_be_stored_then_the_others_are),
         TEST(given_a_binding_then_the_poller_hears_of_its_group),

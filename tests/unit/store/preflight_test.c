@@ -361,6 +361,26 @@ static void given_a_cluster_without_webhook_when_judged_then_nothing_injects(voi
     json_decref(v);
 }
 
+/* What configuration knows is no surprise any more. */
+static void given_a_family_by_configuration_when_judged_then_its_gate_is_known(void **state)
+{
+    struct bed *b = *state;
+    static const char *const families[] = {"duty=duty.example.org/", NULL};
+    static const struct config c = {.gate_families = families};
+    static const char yaml[] =
+        WEB "    spec: {terminationGracePeriodSeconds: 330, readinessGates: [{conditionType: "
+            "duty.example.org/ready}], containers: [{name: a, lifecycle: {preStop: "
+            "{sleep: {seconds: 20}}}}]}\n";
+    json_t *v = preflight(b, yaml);
+    assert_string_equal(codes(v), "info gate_owner_unknown");
+    json_decref(v);
+    reader_set_config(b->r, &c);
+    v = preflight(b, yaml);
+    assert_string_equal(codes(v), "");
+    json_decref(v);
+    reader_set_config(b->r, NULL);
+}
+
 static void given_too_many_namespaces_when_judged_then_an_error(void **state)
 {
     struct bed *b = *state;
@@ -392,6 +412,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             given_a_cluster_without_webhook_when_judged_then_nothing_injects, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            given_a_family_by_configuration_when_judged_then_its_gate_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(given_too_many_namespaces_when_judged_then_an_error, setup,
                                         teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,6 +292,33 @@ static void given_pods_when_listed_then_gates_truths_and_own_targets(void **stat
     json_decref(v);
 }
 
+/* The pod's gate is of a built-in family, which wins, then of one that only configuration knows. */
+static void given_configured_families_when_listed_then_a_gate_has_its_name(void **state)
+{
+    struct bed *b = *state;
+    static const char *const families[] = {"mine=target-health.", "duty=duty.example.org/", NULL};
+    struct config c = {.gate_families = families};
+    struct err err = {0};
+    const char *gates[] = {"target-health.elbv2.k8s.aws/web", "duty.example.org/ready",
+                           "example.org/x"};
+    struct kube_pod pod;
+    reader_end(b->r);
+    record_clear(kind_info(KIND_POD)->table, &pod);
+    pod.gates = (struct strs){gates, 3};
+    sql_blob(&b->f, "UPDATE pod SET body = ?1 WHERE name = 'web-1'", kind_info(KIND_POD)->table,
+             &pod);
+    assert_true(reader_begin(b->r, &err));
+    reader_set_config(b->r, &c);
+    struct json_out j = json_out(&b->out);
+    assert_true(reader_pod(b->r, &(struct object_name){1, "shop", "", "web-1"}, false, &j, &err));
+    reader_set_config(b->r, NULL);
+    json_t *v = parsed(buf_str(&b->out));
+    assert_string_equal(text_at(v, "gates.0.family"), "aws-lbc");
+    assert_string_equal(text_at(v, "gates.1.family"), "duty");
+    assert_string_equal(text_at(v, "gates.2.family"), "generic");
+    json_decref(v);
+}
+
 static void given_a_pod_when_read_alone_then_its_workload_too(void **state)
 {
     struct bed *b = *state;
@@ -570,6 +597,7 @@ int main(void)
         T(given_names_in_any_case_when_looked_up_then_found_or_not_found),
         T(given_past_revisions_when_asked_then_history_and_their_shape),
         T(given_pods_when_listed_then_gates_truths_and_own_targets),
+        T(given_configured_families_when_listed_then_a_gate_has_its_name),
         T(given_a_pod_when_read_alone_then_its_workload_too),
         T(given_a_damaged_body_when_listed_then_the_rest_is_there),
         T(given_history_when_paged_then_newest_first),
