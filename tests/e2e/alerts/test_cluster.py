@@ -6,7 +6,7 @@ import pathlib
 import unittest
 
 import harness
-from alerts import libraries
+import libraries
 from alerts.receiver import SECRET, Message, Receiver
 
 libraries.provide()

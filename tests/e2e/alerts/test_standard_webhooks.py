@@ -7,7 +7,7 @@ import time
 import unittest
 
 import harness
-from alerts import libraries
+import libraries
 from alerts.podcluster import PodCluster
 from alerts.receiver import SECRET, Message, Receiver
 

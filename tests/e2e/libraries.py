@@ -5,9 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build/e2e-venv"
-WANTED = ["standardwebhooks==1.1.0", "jsonschema==4.26.0"]
+WANTED = ["standardwebhooks==1.1.0", "jsonschema==4.26.0", "openapi-spec-validator==0.9.0", "schemathesis==4.32.5"]
 
 
 def provide() -> None:
@@ -18,4 +18,4 @@ def provide() -> None:
         subprocess.run([str(FOLDER / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", *WANTED], check=True)
         note.write_text("\n".join(WANTED) + "\n")
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    sys.path.append(str(FOLDER / "lib" / version / "site-packages"))
+    sys.path.insert(0, str(FOLDER / "lib" / version / "site-packages"))  # before older ones of the system
