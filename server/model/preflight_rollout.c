@@ -145,15 +145,47 @@ static const struct kube_workload *present_of(const struct pf *p, const struct m
     return NULL;
 }
 
-static int64_t replicas_of(const struct kube_workload *w, const struct kube_workload *present)
+static bool scales(const struct kube_hpa *h, const struct manifest *m)
 {
+    return strcmp(h->target_kind, m->kind_name) == 0 && strcmp(h->target_name, m->name) == 0;
+}
+
+/* The fewest pods that an autoscaler of the manifests, else of the cluster, keeps; 1 without one.
+ */
+static int64_t autoscaled_least(const struct pf *p, const struct manifest *m)
+{
+    const struct pf_scope *scope = pf_scope_of(p, m);
+    for (uint32_t i = 0; i < p->in->manifests.n; i++) {
+        const struct manifest *other = pf_manifest(p, i);
+        if (other->kind == KIND_HPA && pf_scope_of(p, other) == scope) {
+            const struct kube_hpa *h = (const struct kube_hpa *)(const void *)other->record;
+            if (scales(h, m)) {
+                return h->min_replicas > 0 ? h->min_replicas : 1;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < scope->cached->hpas.n; i++) {
+        const struct kube_hpa *h = LIST_AT(struct kube_hpa, scope->cached->hpas, i);
+        if (scales(h, m)) {
+            return h->min_replicas > 0 ? h->min_replicas : 1;
+        }
+    }
+    return 1;
+}
+
+/* How many pods it will have: a manifest that leaves the number out leaves it as it is, and a new
+ * workload to its autoscaler. */
+static int64_t replicas_of(const struct pf *p, const struct manifest *m)
+{
+    const struct kube_workload *w = (const struct kube_workload *)(const void *)m->record;
+    const struct kube_workload *present = present_of(p, m);
     if (w->meta.kind == KIND_DAEMONSET) {
         return present != NULL && present->desired_scheduled > 0 ? present->desired_scheduled : 1;
     }
     if (w->replicas >= 0) {
         return w->replicas;
     }
-    return present != NULL && present->replicas >= 0 ? present->replicas : 1;
+    return present != NULL && present->replicas >= 0 ? present->replicas : autoscaled_least(p, m);
 }
 
 /* IntOrString of a rolling update; absent gives the default percentage. */
@@ -274,7 +306,7 @@ void pf_check_rollout(struct pf *p, const struct manifest *m, struct preflight_w
         return;
     }
     const struct kube_workload *kw = (const struct kube_workload *)(const void *)m->record;
-    r->replicas = replicas_of(kw, present_of(p, m));
+    r->replicas = replicas_of(p, m);
     int64_t batch = batch_of(kw, r->replicas);
     r->batches = batch > 0 ? (r->replicas + batch - 1) / batch : 0;
     r->total_ms = r->batches * (r->gate_ms + kw->min_ready_seconds * 1000);

@@ -51,7 +51,8 @@ static enum kind kind_of(const char *api_version, const char *kind)
     static const enum kind kinds[] = {KIND_NAMESPACE,    KIND_SERVICE,     KIND_WEBHOOK_CONFIG,
                                       KIND_INGRESS,      KIND_BINDING_LBC, KIND_BINDING_AUTO,
                                       KIND_DEPLOYMENT,   KIND_STATEFULSET, KIND_DAEMONSET,
-                                      KIND_ARGO_ROLLOUT, KIND_REPLICASET,  KIND_POD};
+                                      KIND_ARGO_ROLLOUT, KIND_REPLICASET,  KIND_POD,
+                                      KIND_HPA};
     const char *slash = strchr(api_version, '/');
     size_t len = slash != NULL ? (size_t)(slash - api_version) : 0;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -225,6 +225,7 @@ bool reader_facts_namespace(struct reader *r, int64_t cluster, const char *name,
         !load_object(r, cluster, name, &f.object, err) ||
         (id != 0 && (!load_kind(r, cluster, KIND_SERVICE, id, &f.services, err) ||
                      !load_kind(r, cluster, KIND_INGRESS, id, &f.ingresses, err) ||
+                     !load_kind(r, cluster, KIND_HPA, id, &f.hpas, err) ||
                      !load_bindings(r, cluster, id, &f, err)))) {
         return false;
     }

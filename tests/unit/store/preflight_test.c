@@ -303,6 +303,39 @@ static void given_a_good_workload_when_judged_then_gates_and_time(void **state)
     json_decref(v);
 }
 
+#define SCALED DEPLOYMENT_OF("scaled", "shop", "", "app: web") GOOD_POD
+#define AUTOSCALER(least)                                                                          \
+    "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: scaled, "    \
+    "namespace: shop}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: "      \
+    "scaled}, minReplicas: " least ", maxReplicas: 40}\n"
+
+static int64_t replicas(struct bed *b, const char *yaml)
+{
+    json_t *v = preflight(b, yaml);
+    int64_t n = int_at(v, "workloads.0.rollout.replicas");
+    json_decref(v);
+    return n;
+}
+
+static void given_no_replicas_when_judged_then_the_autoscaler_says_how_many(void **state)
+{
+    struct bed *b = *state;
+    struct kube_hpa hpa;
+    record_clear(kind_info(KIND_HPA)->table, &hpa);
+    assert_int_equal(replicas(b, SCALED), 1);
+    assert_int_equal(replicas(b, SCALED AUTOSCALER("12")), 12);
+    assert_int_equal(replicas(b, DEPLOYMENT_OF("web", "shop", "  replicas: 10\n", "app: web")
+                                     GOOD_POD AUTOSCALER("12")),
+                     10); /* it scales another */
+    hpa.meta.name = "scaled";
+    hpa.target_kind = "Deployment";
+    hpa.target_name = "scaled";
+    hpa.min_replicas = 7;
+    put(&b->f, KIND_HPA, 1, "scaled", &hpa);
+    assert_int_equal(replicas(b, SCALED), 7);
+    assert_int_equal(replicas(b, SCALED AUTOSCALER("12")), 12);
+}
+
 static void given_the_webhook_down_when_judged_then_by_its_failure_policy(void **state)
 {
     struct bed *b = *state;
@@ -404,6 +437,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(given_manifests_when_judged_then_these_codes, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            given_no_replicas_when_judged_then_the_autoscaler_says_how_many, setup, teardown),
         cmocka_unit_test_setup_teardown(given_a_good_workload_when_judged_then_gates_and_time,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
