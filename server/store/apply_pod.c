@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/own.h"
 #include "store/state.h"
 
 /* The row as it stands; texts live in scratch. */
@@ -257,4 +259,72 @@ bool apply_pod(struct store *s, const struct change_object *o, bool in_list, str
         return false;
     }
     return same_uid ? update(s, &row, pod, err) : add(s, ns_id, pod, err);
+}
+
+/* The ids of pods that wait for their owner, into *ret. */
+static bool waiting_ids(struct store *s, int64_t **ret, size_t *ret_n, struct err *err)
+{
+    size_t cap = 0;
+    *ret = NULL;
+    *ret_n = 0;
+    sqlite3_stmt *st = db_get(&s->db, SQL_ORPHAN_IDS);
+    db_bind(st, "i", s->cluster_id);
+    for (;;) {
+        bool row = false;
+        if (!db_step(&s->db, st, &row, err)) {
+            return false;
+        }
+        if (!row) {
+            return true;
+        }
+        *ret = xgrow(*ret, &cap, *ret_n + 1, sizeof **ret);
+        (*ret)[(*ret_n)++] = db_int(st, 0);
+    }
+}
+
+static bool join_waiting(struct store *s, int64_t id, struct err *err)
+{
+    arena_reset(s->scratch);
+    sqlite3_stmt *st = db_get(&s->db, SQL_POD_BY_ID);
+    db_bind(st, "i", id);
+    bool found = false;
+    struct stored row = {0};
+    if (!db_step(&s->db, st, &found, err)) {
+        return false;
+    }
+    read_row(s, st, &row);
+    (void)sqlite3_reset(st); /* the row was read */
+    st = db_get(&s->db, SQL_POD_BODY);
+    db_bind(st, "i", id);
+    if (!db_step(&s->db, st, &found, err)) {
+        return false;
+    }
+    size_t len = 0;
+    const void *body = db_blob(st, 0, s->scratch, &len);
+    (void)sqlite3_reset(st); /* the row was read */
+    const struct kube_pod *pod = apply_unpack(s, KIND_POD, body, len, row.rv, s->scratch);
+    int64_t workload = 0;
+    if (pod == NULL) {
+        return true;
+    }
+    if (!move(s, &row, pod, &workload, err)) {
+        return false;
+    }
+    changed(s, row.ns_id, workload);
+    return true;
+}
+
+bool apply_waiting_pods(struct store *s, struct err *err)
+{
+    AUTO_FREE int64_t *ids = NULL;
+    size_t n = 0;
+    if (!waiting_ids(s, &ids, &n, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!join_waiting(s, ids[i], err)) {
+            return false;
+        }
+    }
+    return true;
 }

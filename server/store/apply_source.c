@@ -113,15 +113,19 @@ static void settle(struct store *s, const struct change_source *src)
 }
 
 /* Whose verdicts rest on this source. */
-static bool concerned(struct store *s, const char *name, struct err *err)
+static bool concerned(struct store *s, const struct source_row *r, struct err *err)
 {
     facts_drop_cluster(s);
     dirty_mark(s, DIRTY_CLUSTER, 0);
-    if (strncmp(name, "aws", 3) == 0) {
+    if (strncmp(r->name, "aws", 3) == 0) {
         facts_drop_all(s); /* groups carry their source's error */
         return dirty_bound(s, err);
     }
-    return true;
+    if (kind_of_source(r->name) != KIND_REPLICASET) {
+        return true;
+    }
+    owners_drop(s);
+    return r->state != SOURCE_DENIED || apply_waiting_pods(s, err);
 }
 
 bool apply_source(struct store *s, const struct change_source *src, struct err *err)
@@ -154,7 +158,7 @@ bool apply_source(struct store *s, const struct change_source *src, struct err *
                                       .name = r->name,
                                       .state = (int)r->state,
                                       .from_state = from});
-    return write_source(s, r, err) && concerned(s, r->name, err);
+    return write_source(s, r, err) && concerned(s, r, err);
 }
 
 /* ---- the cluster ---- */

@@ -268,91 +268,6 @@ bool apply_workload(struct store *s, enum kind kind, const struct change_object 
     return keep(s, kind, ns_id, &row, m, err);
 }
 
-/* ---- owners ---- */
-
-void owners_drop(struct store *s)
-{
-    memset(s->owners, 0, sizeof s->owners);
-}
-
-static uint64_t owner_hash(const struct owner *o)
-{
-    return text_hash(o->uid) * 31 + text_hash(o->name) * 7 + text_hash(o->kind);
-}
-
-static struct owner_memo *owner_memo(struct store *s, int64_t ns_id, const struct owner *o,
-                                     bool *ret_hit)
-{
-    uint64_t hash = owner_hash(o);
-    struct owner_memo *m = &s->owners[hash % OWNERS];
-    *ret_hit = m->hash == hash && m->ns_id == ns_id && strcmp(m->uid, o->uid) == 0;
-    return m;
-}
-
-/* Who controls a ReplicaSet, from its stored object. 0 when it is not known yet. */
-static bool through_replicaset(struct store *s, int64_t ns_id, const struct owner *owner,
-                               int64_t *ret, struct err *err)
-{
-    *ret = 0;
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
-    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_REPLICASET, ns_id, owner->name);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
-        return false;
-    }
-    if (!row) {
-        return true;
-    }
-    size_t len = 0;
-    bool same = strcmp(db_text(st, 2, NULL), owner->uid) == 0;
-    const void *body = db_blob(st, 3, s->scratch, &len);
-    (void)sqlite3_reset(st); /* the row was read */
-    const struct kube_workload *rs =
-        same ? apply_unpack(s, KIND_REPLICASET, body, len, "", s->scratch) : NULL;
-    if (rs == NULL) {
-        return true;
-    }
-    const struct owner *above = meta_controller(&rs->meta);
-    return above != NULL
-               ? workload_ensure(s,
-                                 (struct workload_key){ns_id, above->kind, above->name, above->uid},
-                                 ret, err)
-               : workload_ensure(
-                     s, (struct workload_key){ns_id, "ReplicaSet", owner->name, owner->uid}, ret,
-                     err);
-}
-
-bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner,
-                       const struct meta *self, int64_t *ret, struct err *err)
-{
-    if (owner == NULL) {
-        return workload_ensure(s, (struct workload_key){ns_id, "Pod", self->name, self->uid}, ret,
-                               err);
-    }
-    if (strcmp(owner->kind, "Job") == 0) {
-        *ret = 0; /* it finishes: nothing rolls out */
-        return true;
-    }
-    bool hit = false;
-    struct owner_memo *memo = owner_memo(s, ns_id, owner, &hit);
-    if (hit) {
-        *ret = memo->workload_id;
-        return true;
-    }
-    bool ok =
-        strcmp(owner->kind, "ReplicaSet") == 0
-            ? through_replicaset(s, ns_id, owner, ret, err)
-            : workload_ensure(s, (struct workload_key){ns_id, owner->kind, owner->name, owner->uid},
-                              ret, err);
-    if (ok && *ret != 0 && strlen(owner->uid) < sizeof memo->uid) {
-        memo->hash = owner_hash(owner);
-        memo->ns_id = ns_id;
-        memo->workload_id = *ret;
-        (void)snprintf(memo->uid, sizeof memo->uid, "%s", owner->uid);
-    }
-    return ok;
-}
-
 /* ---- ReplicaSets ---- */
 
 static bool own_row(struct store *s, int64_t ns_id, const struct kube_workload *rs, struct err *err)
@@ -420,6 +335,21 @@ static bool adopt(struct store *s, int64_t ns_id, const struct kube_workload *rs
     return true;
 }
 
+/* Pods that were joined by their owner's name while ReplicaSets could not be read: to where the
+ * ReplicaSet says, should that be elsewhere. */
+static bool from_guess(struct store *s, int64_t ns_id, const struct kube_workload *rs,
+                       const struct owner *is, struct err *err)
+{
+    int64_t from = 0;
+    struct workload_key key = {.ns_id = ns_id};
+    if (!workload_by_name(rs->meta.name, &rs->meta.labels, s->scratch, &key) ||
+        (strcmp(key.kind, is->kind) == 0 && strcmp(key.name, is->name) == 0)) {
+        return true;
+    }
+    return workload_find(s, ns_id, key.kind, key.name, &from, err) &&
+           (from == 0 || adopt(s, ns_id, rs, from, err));
+}
+
 bool replicaset_changed(struct store *s, int64_t ns_id, const struct kube_workload *old,
                         const struct kube_workload *fresh, struct err *err)
 {
@@ -444,6 +374,9 @@ bool replicaset_changed(struct store *s, int64_t ns_id, const struct kube_worklo
     int64_t from = 0;
     if (moved) {
         owners_drop(s);
+    }
+    if (old == NULL && is != NULL && !from_guess(s, ns_id, fresh, is, err)) {
+        return false;
     }
     if (moved && (!workload_find(s, ns_id, was_bare ? "ReplicaSet" : was->kind,
                                  was_bare ? old->meta.name : was->name, &from, err) ||

@@ -269,6 +269,12 @@ bool replicaset_changed(struct store *s, int64_t ns_id, const struct kube_worklo
 bool workload_of_owner(struct store *s, int64_t ns_id, const struct owner *owner,
                        const struct meta *self, int64_t *ret, struct err *err) MUST_CHECK;
 void owners_drop(struct store *s);
+/* The workload that a ReplicaSet's name and the hash label name: kind and name of *ret. false: they
+ * name none. */
+bool workload_by_name(const char *replicaset, const struct kvs *labels, struct arena *arena,
+                      struct workload_key *ret);
+/* ReplicaSets may not be read any more: pods that wait for one are joined by its name. */
+bool apply_waiting_pods(struct store *s, struct err *err) MUST_CHECK;
 bool apply_source(struct store *s, const struct change_source *src, struct err *err) MUST_CHECK;
 bool sources_load(struct store *s, struct err *err) MUST_CHECK;
 const struct source_row *source_get(const struct store *s, const char *name);

@@ -127,11 +127,15 @@ def rights(stage: Stage) -> None:
     """Missing rights: the kinds concerned are shown as denied, a rollout is judged from the others."""
     plane = stage.plane
     read = ["get", "list", "watch"]
+
+    def role(*apps: str) -> dict[str, Any]:
+        return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "narrow"},
+                "rules": [{"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": read},
+                          {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]},  # may not watch
+                          {"apiGroups": ["apps"], "resources": list(apps), "verbs": read}]}
+
     plane.apply(
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "narrow"},
-         "rules": [{"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": read},
-                   {"apiGroups": [""], "resources": ["services"], "verbs": ["list"]},  # may not watch
-                   {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": read}]},
+        role("deployments", "replicasets"),
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "narrow"},
          "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "narrow"},
          "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "narrow"}]})
@@ -147,6 +151,15 @@ def rights(stage: Stage) -> None:
         wait_until("what may not be read is denied, the rest is not", lambda: _denied(gate) == {
             s["name"] for s in sources(gate) if s["name"].startswith("kubernetes")} - fine, 60)
         stage.say(f"   serving, with {len(_denied(gate))} kinds denied and 4 followed")
+        plane.apply(role("deployments"))
+        blind = stage.gatehouse(name="blind", kubernetes={"kubeconfig": str(plane.narrow)})
+        try:
+            seen = blind.wait_state("narrow", "web", "serving", seconds=40)
+            assert (seen["gates"]["open"], seen["revision_hash"]) == (2, done["revision_hash"]), seen
+            assert "kubernetes/replicasets.apps" in _denied(blind)
+            stage.say("   serving without ReplicaSets, too: pods are joined by their names")
+        finally:
+            _end(blind)
     finally:
         gates.stop()
         _end(gate)

@@ -85,6 +85,76 @@ static void pods_wait_for_their_replicaset(void **state)
     bed_fini(&b);
 }
 
+static void replicasets_are(struct bed *b, enum source_state how)
+{
+    struct change *c = change_new(CHANGE_SOURCE, 0);
+    c->source = (struct change_source){"kubernetes/replicasets.apps", how, "", 1, 0};
+    bed_do(b, c);
+}
+
+static struct kvs one_label(struct arena *a, const char *key, const char *value)
+{
+    struct kv *kv = arena_zalloc(a, sizeof *kv);
+    *kv = (struct kv){key, value};
+    return (struct kvs){kv, 1};
+}
+
+static struct kube_pod *hashed(struct arena *a, const char *name, const char *owner,
+                               const char *label, const char *hash)
+{
+    struct kube_pod *p = pod(a, "shop", name, name, "12");
+    owned(a, &p->meta, "ReplicaSet", owner, owner);
+    p->meta.labels = one_label(a, label, hash);
+    return p;
+}
+
+static void pods_are_joined_by_name_where_replicasets_may_not_be_read(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    bed_init(&b);
+    put(&b, KIND_DEPLOYMENT, deployment(a, "shop", "web-a", "d1", "10"));
+    put(&b, KIND_POD, hashed(a, "p1", "web-a-6c9f", "pod-template-hash", "6c9f"));
+    assert_int_equal(workload_of(&b, "p1"), 0); /* the ReplicaSet may come yet */
+    replicasets_are(&b, SOURCE_DENIED);
+    int64_t web = workload(&b, "Deployment", "web-a");
+    assert_int_equal(workload_of(&b, "p1"), web);
+    assert_int_equal(ask(&b, "SELECT n FROM tally WHERE ns_id = 0 AND what = 1 AND state = 7"), 1);
+    assert_true(drain_has(&b, DIRTY_ROLLOUT, web, NULL));
+    put(&b, KIND_POD, hashed(a, "p2", "web-a-6c9f", "pod-template-hash", "6c9f"));
+    put(&b, KIND_POD, hashed(a, "p3", "canary-77", "rollouts-pod-template-hash", "77"));
+    put(&b, KIND_POD, hashed(a, "p4", "by-hand", "pod-template-hash", "77"));
+    put(&b, KIND_POD, hashed(a, "p5", "-77", "pod-template-hash", "77"));
+    put(&b, KIND_POD, hashed(a, "p6", "bare", "app", "bare"));
+    assert_int_equal(workload_of(&b, "p2"), web);
+    assert_int_equal(workload_of(&b, "p3"), workload(&b, "Rollout", "canary"));
+    assert_int_equal(workload_of(&b, "p4"), workload(&b, "ReplicaSet", "by-hand"));
+    assert_int_equal(workload_of(&b, "p5"), workload(&b, "ReplicaSet", "-77"));
+    assert_int_equal(workload_of(&b, "p6"), workload(&b, "ReplicaSet", "bare"));
+    bed_fini(&b);
+}
+
+static void a_readable_replicaset_corrects_what_its_name_said(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    bed_init(&b);
+    replicasets_are(&b, SOURCE_DENIED);
+    put(&b, KIND_POD, hashed(a, "p1", "web-6c9f", "pod-template-hash", "6c9f"));
+    assert_int_equal(workload_of(&b, "p1"), workload(&b, "Deployment", "web"));
+    replicasets_are(&b, SOURCE_OK);
+    struct kube_workload *rs = replicaset(a, "shop", "web-6c9f", "web-6c9f", "11");
+    rs->meta.labels = one_label(a, "pod-template-hash", "6c9f");
+    owned(a, &rs->meta, "CloneSet", "other", "c1");
+    put(&b, KIND_REPLICASET, rs);
+    assert_int_equal(workload_of(&b, "p1"), workload(&b, "CloneSet", "other"));
+    put(&b, KIND_POD, hashed(a, "p2", "late-6c9f", "pod-template-hash", "6c9f"));
+    assert_int_equal(workload_of(&b, "p2"), 0); /* it is waited for again */
+    bed_fini(&b);
+}
+
 static void other_owners_are_workloads_of_their_kind(void **state)
 {
     (void)state;
@@ -259,6 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replicaset_stands_between_pod_and_deployment),
         cmocka_unit_test(pods_wait_for_their_replicaset),
+        cmocka_unit_test(pods_are_joined_by_name_where_replicasets_may_not_be_read),
+        cmocka_unit_test(a_readable_replicaset_corrects_what_its_name_said),
         cmocka_unit_test(other_owners_are_workloads_of_their_kind),
         cmocka_unit_test(pods_of_jobs_are_not_shown),
         cmocka_unit_test(a_bare_replicaset_is_a_workload_until_it_is_adopted),
