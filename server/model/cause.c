@@ -2,11 +2,11 @@
  * The catalogue of causes, in the order of its sections. Nearness, smaller = nearer to the root:
  *
  *    90-110  nobody acts, or pods cannot even be made
- *   150-158  the pod does not start
+ *   148-158  the pod does not start
  *   200-212  a gate that cannot open
- *   245-282  the binding or its registration is broken (a broken rule of a security group comes
- *            before the time-out that follows from it)
- *   300-308  the controller is late
+ *   245-282  credentials, the binding or its registration is broken (a broken rule of a security
+ *            group comes before the time-out that follows from it)
+ *   300-309  the controller, or kubelet, is late
  *   350-392  the target's own health, at last the normal waits
  *   515-558  nothing waits, but pods are exposed
  *   700-990  consequences, surroundings, sources, and what could not be explained
@@ -31,10 +31,14 @@
 #define CHECKS    ELB "target-group-health-checks.html"
 
 static const struct cause causes[] = {
+    {"node_not_ready", "not_at_gate", 148, SEVERITY_WARNING, false, "Node is not ready",
+     K8S "concepts/architecture/nodes/#condition"},
     {"unschedulable", "not_at_gate", 150, SEVERITY_WARNING, false, "No node takes the pod",
      K8S "concepts/scheduling-eviction/"},
     {"image_pull", "not_at_gate", 152, SEVERITY_WARNING, false, "Image cannot be pulled",
      K8S "concepts/containers/images/"},
+    {"container_not_created", "not_at_gate", 153, SEVERITY_WARNING, false,
+     "Node cannot start the containers", K8S "tasks/debug/debug-application/debug-pods/"},
     {"crash_loop", "not_at_gate", 156, SEVERITY_WARNING, false, "Container crashes again and again",
      K8S "tasks/debug/debug-application/debug-running-pod/"},
     {"init_running", "not_at_gate", 154, SEVERITY_INFO, false, "Init container still runs",
@@ -85,6 +89,9 @@ static const struct cause causes[] = {
      K8S "concepts/workloads/pods/pod-lifecycle/#pod-readiness-gate"},
     {"controller_not_acting", "controller", 308, SEVERITY_WARNING, false,
      "Controller does not act on the pod", FLAGS},
+    {"kubelet_lagging", "controller", 309, SEVERITY_WARNING, false,
+     "Kubelet does not call the pod ready",
+     K8S "concepts/workloads/pods/pod-lifecycle/#pod-readiness-gate"},
     {"controller_lagging", "controller", 306, SEVERITY_WARNING, false,
      "Target healthy, controller does not say so", SCALING},
     {"controller_checkpoint_stale", "controller", 304, SEVERITY_WARNING, false,
@@ -97,6 +104,8 @@ static const struct cause causes[] = {
      SCALING},
     {"endpoints_stale", "controller", 300, SEVERITY_WARNING, false,
      "Ready pod is in no EndpointSlice", K8S "concepts/services-networking/endpoint-slices/"},
+    {"controller_credentials", "registration", 246, SEVERITY_ERROR, true,
+     "Controller has no AWS credentials", SETUP},
     {"register_denied", "registration", 254, SEVERITY_ERROR, true,
      "Controller may not register targets", SETUP},
     {"deregister_denied", "registration", 252, SEVERITY_ERROR, true,
@@ -185,10 +194,10 @@ enum { CAUSES = sizeof causes / sizeof causes[0] };
 
 /* Row numbers by code, for the search. */
 static const unsigned char sorted[CAUSES] = {
-    48, 67, 71, 72, 73, 55, 35, 56, 6,  66, 60, 29, 27, 26, 25, 30, 28, 2,  68,
-    33, 34, 63, 31, 20, 21, 19, 18, 17, 15, 13, 16, 14, 12, 24, 22, 11, 44, 46,
-    47, 45, 54, 1,  3,  43, 70, 69, 62, 40, 23, 5,  4,  64, 37, 32, 41, 36, 42,
-    65, 39, 61, 58, 38, 49, 59, 52, 51, 53, 57, 50, 74, 0,  10, 7,  9,  8};
+    52, 71, 75, 76, 77, 59, 39, 60, 8,  70, 3,  64, 32, 30, 35, 29, 27, 33, 31, 4,
+    72, 37, 38, 67, 34, 22, 23, 21, 20, 19, 17, 15, 18, 16, 14, 26, 24, 13, 48, 50,
+    51, 49, 58, 2,  5,  47, 28, 74, 73, 66, 44, 0,  25, 7,  6,  68, 41, 36, 45, 40,
+    46, 69, 43, 65, 62, 42, 53, 63, 56, 55, 57, 61, 54, 78, 1,  12, 9,  11, 10};
 
 static int by_code(const void *key, const void *item)
 {

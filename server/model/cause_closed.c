@@ -209,6 +209,18 @@ static const char *type_words(struct judge *j, const struct pod_gate *g)
                                        : g->type;
 }
 
+/* Reason and message: the message names the group or backend. */
+static const char *what_it_says(struct judge *j, const struct condition *c)
+{
+    if (c == NULL) {
+        return "no condition yet";
+    }
+    bool both = c->reason[0] != '\0' && c->message[0] != '\0';
+    bool none = c->reason[0] == '\0' && c->message[0] == '\0';
+    return none ? "no reason given"
+                : arena_printf(j->a, "%s%s%.300s", c->reason, both ? ": " : "", c->message);
+}
+
 static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
 {
     const struct facts_cluster *cluster = j->f->cluster;
@@ -219,7 +231,7 @@ static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_g
                           .severity = SEVERITY_ERROR,
                           .since = waits_since(p),
                           .a = g->type,
-                          .b = in_template(j, g->type) ? "template" : ""};
+                          .b = inject_key(!cluster->has_lbc)};
         say_gate(j, claim_pod(j, p, &c), p, g);
         return;
     }
@@ -232,9 +244,7 @@ static void other_owner(struct judge *j, struct pod_sheet *p, const struct pod_g
                       .severity = severity_of_pace(p),
                       .since = p->waiting_since,
                       .a = type_words(j, g),
-                      .b = g->condition == NULL              ? "no condition yet"
-                           : g->condition->reason[0] != '\0' ? g->condition->reason
-                                                             : "no reason given"};
+                      .b = what_it_says(j, g->condition)};
     say_gate(j, claim_pod(j, p, &c), p, g);
 }
 

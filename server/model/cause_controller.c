@@ -79,23 +79,6 @@ static const char *recheck_note(const struct judge *j)
                      : "";
 }
 
-static int by_name(const void *key, const void *item)
-{
-    return strcmp(key, ((const struct facts_node *)item)->name);
-}
-
-/* The controller leaves pods out whose node is not ready. */
-static const char *node_note(struct judge *j, const struct pod_sheet *p)
-{
-    const struct list *nodes = &j->f->cluster->nodes;
-    const struct facts_node *n = nodes->n > 0 ? bsearch(p->fp->pod->node, nodes->items, nodes->n,
-                                                        sizeof(struct facts_node), by_name)
-                                              : NULL;
-    return n != NULL && n->ready[0] != '\0' && strcmp(n->ready, "True") != 0
-               ? "its node is not ready, and the controller leaves such pods out"
-               : NULL;
-}
-
 static const char *pod_object(struct judge *j, const struct pod_sheet *p)
 {
     return object_of(j, "Pod", p->fp->pod->meta.name);
@@ -127,7 +110,6 @@ static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
     struct view *v = view_of(j, p, g->pb);
     enum position position = position_of(j, p, g);
     int64_t since = position_since(p, g, position);
-    const char *node = position == NOT_ACTED ? node_note(j, p) : NULL;
     bool short_watch = !watched(j, p, RECHECKS_LATE * j->f->policy->recheck_ms);
     struct finding *f = claim_pod(j, p,
                                   &(struct claim){.code = code,
@@ -136,14 +118,10 @@ static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
                                                   .likely = likely || short_watch,
                                                   .since = since,
                                                   .view = v,
-                                                  .a = node != NULL ? node : recheck_note(j),
+                                                  .a = recheck_note(j),
                                                   .b = ""});
     if (wants_evidence(f)) {
         say_target(j, f, p, g);
-    }
-    if (node != NULL && wants_evidence(f)) {
-        finding_evidence(j, f, object_of(j, "Node", p->fp->pod->node), "condition Ready",
-                         "not True");
     }
 }
 
@@ -215,7 +193,9 @@ struct tally {
 static bool is_candidate(struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
 {
     enum position position = position_of(j, p, g);
-    return position != POSITION_NONE && view_of(j, p, g->pb)->blocked == 0 &&
+    /* The controller leaves pods out whose node is not ready: that is cause_node.c's to say. */
+    bool left_out = position == NOT_ACTED && node_is_down(j, p);
+    return position != POSITION_NONE && !left_out && view_of(j, p, g->pb)->blocked == 0 &&
            is_late(j, position_since(p, g, position));
 }
 

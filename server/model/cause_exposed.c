@@ -51,6 +51,14 @@ static void say_backend(struct judge *j, struct finding *f, const struct view *v
     finding_evidence(j, f, object_of(j, "Service", b->service), "spec.ports", "%s", ports);
 }
 
+static const char *backend_text(struct judge *j, const struct view *v)
+{
+    const struct kube_binding *b = v->fb->binding;
+    return v->fb->service == NULL
+               ? arena_printf(j->a, "Service %s", b->service)
+               : arena_printf(j->a, "Port %s of Service %s", b->service_port, b->service);
+}
+
 /* Gates are set True, and targets go, at the controller's next pass. */
 static void backend(struct judge *j, struct pod_sheet *p, const struct pod_binding *pb)
 {
@@ -63,7 +71,7 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
                                   .object = v->object,
                                   .severity = noticed ? SEVERITY_ERROR : SEVERITY_WARNING,
                                   .view = v,
-                                  .a = pb->fb->service == NULL ? "Service" : "Service port",
+                                  .a = backend_text(j, v),
                                   .b = v->fb->binding->service});
     if (f->evidence.n == 0) {
         say_backend(j, f, v);
@@ -77,83 +85,6 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
 
 /* ---- the binding was deleted ---- */
 
-static bool backend_is(const struct kube_ingress *ing, const char *service)
-{
-    if (strcmp(ing->default_service, service) == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < ing->rules.n; i++) {
-        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
-        for (uint32_t k = 0; k < backends->n; k++) {
-            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool says(const struct kvs *annotations, const char *key, const char *value)
-{
-    const char *v = kvs_get(annotations, key);
-    return v != NULL && strcmp(v, value) == 0;
-}
-
-static bool is_alb(const struct kube_ingress *ing)
-{
-    const char *class = kvs_get(&ing->meta.annotations, "kubernetes.io/ingress.class");
-    return strstr(ing->class_name, "alb") != NULL ||
-           (class != NULL && strstr(class, "alb") != NULL);
-}
-
-/* A Service or Ingress of type ip that has a load balancer, and so should have a binding for this
- * Service: "Ingress/NAME", "Service/NAME", NULL. Old enough that the controller had its time. */
-static const char *owner_of(struct judge *j, const struct kube_service *s)
-{
-    static const char *const type = "alb.ingress.kubernetes.io/target-type";
-    static const char *const nlb = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type";
-    int64_t settled = j->sight->now - OWNER_GRACE;
-    if (s->meta.deleted_at == 0 && strcmp(s->type, "LoadBalancer") == 0 && s->ingress.n > 0 &&
-        s->meta.created_at < settled && says(&s->meta.annotations, nlb, "ip")) {
-        return object_of(j, "Service", s->meta.name);
-    }
-    for (uint32_t i = 0; i < j->f->ns->ingresses.n; i++) {
-        const struct kube_ingress *ing = LIST_AT(struct kube_ingress, j->f->ns->ingresses, i);
-        bool ip =
-            says(&ing->meta.annotations, type, "ip") || says(&s->meta.annotations, type, "ip");
-        if (ing->meta.deleted_at == 0 && ip && is_alb(ing) && ing->ingress.n > 0 &&
-            ing->meta.created_at < settled && backend_is(ing, s->meta.name)) {
-            return object_of(j, "Ingress", ing->meta.name);
-        }
-    }
-    return NULL;
-}
-
-static bool is_bound(const struct judge *j, const struct kube_service *s)
-{
-    for (uint32_t i = 0; i < j->sight->n_views; i++) {
-        if (strcmp(j->sight->views[i].fb->binding->service, s->meta.name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const struct kube_service *unbound_service(struct judge *j, const struct pod_sheet *p,
-                                                  const char **ret_owner)
-{
-    for (uint32_t i = 0; i < j->f->ns->services.n; i++) {
-        const struct kube_service *s = LIST_AT(struct kube_service, j->f->ns->services, i);
-        if (kvs_subset(&s->selector, &p->fp->pod->meta.labels) && !is_bound(j, s)) {
-            *ret_owner = owner_of(j, s);
-            if (*ret_owner != NULL) {
-                return s;
-            }
-        }
-    }
-    return NULL;
-}
-
 static bool applies_any(const struct pod_sheet *p)
 {
     for (uint32_t i = 0; i < p->n_near; i++) {
@@ -164,27 +95,54 @@ static bool applies_any(const struct pod_sheet *p)
     return false;
 }
 
+/* Why the controller does not make it, by its own word on the owner; "" = it does not say. */
+static const struct kube_event *refused(const struct judge *j, const struct lb_owner *o)
+{
+    static const char *const reasons[] = {"FailedDeployModel", "FailedBuildModel"};
+    const struct kube_event *best = NULL;
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        const struct kube_event *e = event_about(j, o->kind, o->meta->name, reasons[i], NULL);
+        if (e != NULL && j->sight->now - event_at(e) <= EVENT_LIVE_MS &&
+            (best == NULL || event_at(e) > event_at(best))) {
+            best = e;
+        }
+    }
+    return best;
+}
+
+static void say_owner(struct judge *j, struct finding *f, const struct lb_owner *o)
+{
+    const struct kube_event *e = refused(j, o);
+    finding_evidence(j, f, object_of(j, o->kind, o->meta->name), "target type",
+                     "ip, and no binding for Service/%s", o->service->meta.name);
+    if (e != NULL) {
+        event_evidence(j, f, e);
+    }
+}
+
 static void deleted_gate(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
 {
-    const char *owner = NULL;
+    struct lb_owner o = {0};
     if (applies_any(p)) {
         return; /* another binding has taken its place */
     }
-    (void)unbound_service(j, p, &owner);
-    struct finding *f =
-        claim_pod(j, p,
-                  &(struct claim){.code = "binding_deleted",
-                                  .object = object_of(j, "TargetGroupBinding", g->binding_name),
-                                  .severity = owner != NULL ? SEVERITY_WARNING : SEVERITY_INFO,
-                                  .since = g->condition->transition_at,
-                                  .a = g->binding_name,
-                                  .b = owner != NULL ? owner : ""});
+    bool owned = owner_without_binding(j, p, &o);
+    struct finding *f = claim_pod(
+        j, p,
+        &(struct claim){.code = "binding_deleted",
+                        .object = object_of(j, "TargetGroupBinding", g->binding_name),
+                        .severity = owned ? SEVERITY_WARNING : SEVERITY_INFO,
+                        .since = g->condition->transition_at,
+                        .a = arena_printf(j->a,
+                                          "%s was deleted, and its gates stay open and say nothing",
+                                          g->binding_name),
+                        .b = owned ? object_of(j, o.kind, o.meta->name) : ""});
     if (wants_evidence(f)) {
         finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type),
                          "True: %s", g->condition->message);
     }
-    if (owner != NULL && f->pods == 1) {
-        finding_evidence(j, f, owner, "target type", "ip, and no binding for its Service");
+    if (owned && f->pods == 1) {
+        say_owner(j, f, &o);
     }
 }
 
@@ -192,27 +150,33 @@ static void deleted_gate(struct judge *j, struct pod_sheet *p, const struct pod_
  * there may be one. */
 static void without_binding(struct judge *j)
 {
-    bool seen = bindings_seen(j, FAMILY_AWS_LBC) || bindings_seen(j, FAMILY_EKS_AUTO);
+    bool seen = (bindings_seen(j, FAMILY_AWS_LBC) || bindings_seen(j, FAMILY_EKS_AUTO)) &&
+                claimed(j, "binding_deleted", NULL) == NULL; /* said of their gates already */
     for (uint32_t i = 0; seen && i < j->n_pods; i++) {
         struct pod_sheet *p = &j->pods[i];
+        struct lb_owner o = {0};
         if (!p->is_new || !p->ready || applies_any(p)) {
             continue;
         }
-        const char *owner = NULL;
-        const struct kube_service *s = unbound_service(j, p, &owner);
-        if (s == NULL) {
+        if (!owner_without_binding(j, p, &o)) {
             return; /* its sisters have the same labels */
         }
-        const char *object = object_of(j, "Service", s->meta.name);
-        struct finding *f = claim_pod(j, p,
-                                      &(struct claim){.code = "binding_deleted",
-                                                      .object = object,
-                                                      .severity = SEVERITY_WARNING,
-                                                      .likely = true,
-                                                      .a = object,
-                                                      .b = owner});
+        const char *owner = object_of(j, o.kind, o.meta->name);
+        const struct kube_event *e = refused(j, &o);
+        struct finding *f = claim_pod(
+            j, p,
+            &(struct claim){
+                .code = "binding_deleted",
+                .object = object_of(j, "Service", o.service->meta.name),
+                .severity = SEVERITY_WARNING,
+                .likely = true,
+                .a = arena_printf(
+                    j->a, "%s asks for targets of type ip, and nothing binds Service %s%s%.400s",
+                    owner, o.service->meta.name, e != NULL ? ". The controller says: " : "",
+                    e != NULL ? e->message : ""),
+                .b = owner});
         if (f->evidence.n == 0) {
-            finding_evidence(j, f, owner, "target type", "ip, and no binding for %s", object);
+            say_owner(j, f, &o);
         }
     }
 }
@@ -365,6 +329,39 @@ static const struct facts_target *foreign_target(const struct judge *j, const st
     return NULL;
 }
 
+static bool holds(const struct pod_sheet *p, uint32_t finding)
+{
+    for (const struct pod_finding *pf = p->findings; pf != NULL; pf = pf->next) {
+        if (pf->finding == finding) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Targets that are gone from a group with another owner are gone for that: the findings of their
+ * loss stand aside, and their pods are this one's. */
+static void take_over(struct judge *j, struct claim c)
+{
+    static const char *const losses[] = {"target_not_registered",
+                                         "target_deregistered_while_serving"};
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
+        const struct finding *found = claimed(j, losses[i], c.object);
+        if (found == NULL || found->aside) {
+            continue;
+        }
+        uint32_t at = (uint32_t)(found - j->findings);
+        j->findings[at].aside = true;
+        c.severity = found->severity;
+        c.since = found->since;
+        for (uint32_t k = 0; k < j->n_pods; k++) {
+            if (holds(&j->pods[k], at)) {
+                (void)claim_pod(j, &j->pods[k], &c);
+            }
+        }
+    }
+}
+
 void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
 {
     const struct kube_binding *b = v->fb->binding;
@@ -383,6 +380,7 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
             finding_evidence(j, f, v->object, "spec.targetGroupARN", "%s, in %u other bindings",
                              b->arn, v->fb->sharers);
         }
+        take_over(j, c);
         return;
     }
     bool blind = kind_denied(j, "endpointslices") || v->fb->service == NULL ||
@@ -397,6 +395,7 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
                              arena_printf(j->a, "target %s:%lld", t->t.id, (long long)t->t.port),
                              "%s, in no EndpointSlice of Service %s", t->t.state, b->service);
         }
+        take_over(j, c);
     }
 }
 

@@ -115,6 +115,8 @@ bool watched(const struct judge *j, const struct pod_sheet *p, int64_t ms);
 /* ELBv2's word unless our poll is older than what the controller wrote since. */
 enum elb_word fresh_word(const struct judge *j, const struct pod_sheet *p,
                          const struct pod_gate *g);
+/* The pod's node is known and not ready. */
+bool node_is_down(const struct judge *j, const struct pod_sheet *p);
 /* Since when the controller could have acted on the pod behind this binding. */
 int64_t actable_since(const struct pod_sheet *p, const struct pod_binding *pb);
 bool has_hash_selector(const struct kube_service *s);
@@ -125,6 +127,8 @@ const char *inject_key(bool is_auto);
 bool message_throttled(const char *message);
 /* Code for a FailedReconcile of a binding; NULL = throttled, which is another section's. */
 const char *cause_of_reconcile(struct judge *j, const char *message);
+/* What to do about it where AWS's own words do not say; "" = the cause's action will do. */
+const char *cause_hint(const char *code, const char *message);
 /* Code for a failed call of one of the controller's webhooks; NULL = it is none. */
 const char *cause_of_webhook(struct judge *j, const char *message);
 
@@ -145,6 +149,7 @@ void cause_fail_open(struct judge *j, const struct view *v);
 /* The controller's lease when it is no longer renewed, else NULL. */
 const struct kube_lease *cause_lease_stale(struct judge *j);
 
+void causes_node(struct judge *j);
 void causes_start(struct judge *j);
 void causes_creation(struct judge *j);
 void causes_missing(struct judge *j);

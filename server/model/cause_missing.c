@@ -100,7 +100,7 @@ static bool label_lack(struct judge *j, bool is_auto, const struct pod_sheet *p,
         const struct kv here = {own, noted};
         wrong(j, ret, "annotation", noted != NULL ? &here : meant(&ns->annotations, own));
     } else if (on_pod != NULL) {
-        wrong(j, ret, "pod label", on_pod);
+        wrong(j, ret, "pods' label", on_pod);
     } else {
         ret->code = "gates_not_used";
         ret->on = ret->object;
@@ -283,8 +283,10 @@ static struct lack why(struct judge *j, const struct pod_sheet *p, const struct 
     bool is_auto = v->fb->binding->meta.kind == KIND_BINDING_AUTO;
     struct lack lack = {.code = "gate_missing",
                         .object = v->object,
-                        .a = "",
-                        .b = "",
+                        .a = "Restart the workload and see whether the new pods have the gate; if "
+                             "not, read the controller's log.",
+                        .b = "none of the known reasons holds (label, selectors, age of binding "
+                             "and Service, state of the webhook)",
                         .field = "creationTimestamp",
                         .value = ""};
     if (!not_injected(j, is_auto, p, &lack)) {
@@ -296,6 +298,9 @@ static struct lack why(struct judge *j, const struct pod_sheet *p, const struct 
         lack.on = "MutatingWebhookConfiguration";
         lack.field = "webhook on /mutate-v1-pod";
         lack.value = "none in this cluster";
+        lack.b = "no webhook of this cluster sets gates";
+        lack.a = "See whether the controller runs with --enable-pod-readiness-gate-inject=true and "
+                 "its chart's webhooks are installed, then restart the workload.";
     }
     return lack;
 }

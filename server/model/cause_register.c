@@ -48,6 +48,17 @@ bool message_throttled(const char *m)
            has(m, "TooManyRequests");
 }
 
+/* The controller cannot sign its calls at all. The call that failed is named too, and its denial is
+ * the role's, not the action's: so this is asked first. */
+static bool no_credentials(const char *m)
+{
+    return has(m, "AssumeRole") || has(m, "failed to retrieve credentials") ||
+           has(m, "failed to refresh cached credentials") || has(m, "get credentials:") ||
+           has(m, "NoCredentialProviders") || has(m, "InvalidClientTokenId") ||
+           has(m, "UnrecognizedClientException") || has(m, "ExpiredToken") ||
+           has(m, "SignatureDoesNotMatch");
+}
+
 /* What a FailedReconcile says; code NULL = the controller's sections read it. */
 static struct fault fault_of(struct judge *j, const char *m)
 {
@@ -56,6 +67,9 @@ static struct fault fault_of(struct judge *j, const char *m)
     }
     if (message_throttled(m)) {
         return (struct fault){NULL, HOLDS_WAITING, false};
+    }
+    if (no_credentials(m)) {
+        return (struct fault){"controller_credentials", HOLDS_WAITING, true};
     }
     if (is_denied(m)) {
         if (names_action(j, m, "RegisterTargets")) {
@@ -68,7 +82,7 @@ static struct fault fault_of(struct judge *j, const char *m)
             return (struct fault){"describe_denied", HOLDS_WAITING, true};
         }
     }
-    if (has(m, "TargetGroupNotFound")) {
+    if (has(m, "TargetGroupNotFound") || has(m, "is not a valid target group ARN")) {
         return (struct fault){"target_group_gone", HOLDS_WAITING, true};
     }
     if (has(m, "TooManyTargets") || has(m, "TooManyRegistrationsForTargetId") ||
@@ -138,6 +152,56 @@ static bool explains(struct judge *j, const struct pod_sheet *p, const struct po
     return false;
 }
 
+/* What to do about messages that AWS and Go word for themselves; "" = read it. */
+static const char *hint_of(const char *m)
+{
+    static const struct {
+        const char *part;
+        const char *hint;
+    } hints[] = {
+        {"Instance ID '", "The target group is of type instance, the binding of type ip: make a "
+                          "target group of type ip, and the binding anew for it."},
+        {"i/o timeout", "The controller cannot reach the API of AWS: see its way there (NAT or VPC "
+                        "endpoint, DNS, security groups)."},
+        {"no such host", "The controller cannot resolve the API of AWS: see its DNS and VPC "
+                         "endpoint."},
+        {"connection refused", "The controller cannot reach the API of AWS: see its way there (NAT "
+                               "or VPC endpoint, proxy)."},
+        {"context deadline exceeded", "The controller gets no answer from AWS in time: see its way "
+                                      "there (NAT or VPC endpoint, DNS, security groups)."},
+        {"not in a running state", "Targets of stopped instances cannot be registered: see what "
+                                   "became of the nodes."},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+        if (has(m, hints[i].part)) {
+            return hints[i].hint;
+        }
+    }
+    return "";
+}
+
+/* Of a missing identity: whom to ask. */
+static const char *credentials_hint(const char *m)
+{
+    if (has(m, "AssumeRoleWithWebIdentity") || has(m, "WebIdentityErr")) {
+        return "The role's trust policy must name the cluster's OIDC provider and this service "
+               "account.";
+    }
+    if (has(m, "sts:AssumeRole ") || has(m, "STS: AssumeRole,")) {
+        return "The controller's role needs sts:AssumeRole on the role that the binding names, and "
+               "that role must trust it.";
+    }
+    return "Its service account needs the annotation eks.amazonaws.com/role-arn or a pod identity "
+           "association, and the controller a restart after it.";
+}
+
+const char *cause_hint(const char *code, const char *message)
+{
+    return strcmp(code, "controller_credentials") == 0 ? credentials_hint(message)
+           : strcmp(code, "register_failed") == 0      ? hint_of(message)
+                                                       : "";
+}
+
 /* The part of the message after the controller's own words. */
 static const char *error_text(const char *message)
 {
@@ -160,7 +224,10 @@ static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
                                                   .since = actable_since(p, g->pb),
                                                   .view = v,
                                                   .a = error_text(e->message),
-                                                  .b = v->fb->binding->arn});
+                                                  .b = cause_hint(fault->code, e->message)});
+    if (strcmp(fault->code, "controller_credentials") == 0 && !is_denied(e->message)) {
+        f->terminal = false; /* the node's metadata service may come back */
+    }
     v->blocked++;
     if (f->evidence.n == 0) {
         event_evidence(j, f, e);

@@ -99,7 +99,7 @@ static void failing(struct judge *j, struct view *v)
                                                         .since = e->first_at,
                                                         .view = v,
                                                         .a = e->message,
-                                                        .b = v->fb->binding->arn});
+                                                        .b = cause_hint(code, e->message)});
     f->terminal = false;
     event_evidence(j, f, e);
     judge_look_at(j, event_at(e) + EVENT_LIVE_MS + 1);
@@ -143,13 +143,15 @@ static void backend(struct judge *j, struct view *v)
         (!no_service && port_exists(v->fb->service, b->service_port))) {
         return;
     }
-    struct finding *f =
-        claim_object(j, &(struct claim){.code = "binding_backend_not_found",
-                                        .object = v->object,
-                                        .severity = SEVERITY_WARNING,
-                                        .view = v,
-                                        .a = no_service ? "Service" : "Service port",
-                                        .b = b->service});
+    struct finding *f = claim_object(
+        j, &(struct claim){.code = "binding_backend_not_found",
+                           .object = v->object,
+                           .severity = SEVERITY_WARNING,
+                           .view = v,
+                           .a = no_service ? arena_printf(j->a, "Service %s", b->service)
+                                           : arena_printf(j->a, "Port %s of Service %s",
+                                                          b->service_port, b->service),
+                           .b = b->service});
     finding_evidence(j, f, v->object, "spec.serviceRef", "%s port %s: does not exist", b->service,
                      b->service_port);
 }

@@ -252,9 +252,19 @@ static int64_t version_of(const char *text)
     return version;
 }
 
-/* The one on the documented path before one that only has the name. */
+/* The one on the documented path before one that only has the name; of several installations the
+ * one that takes this namespace. */
+static int rank_of(const struct judge *j, const struct webhook *w)
+{
+    const struct kube_namespace *ns = j->f->ns->object;
+    bool takes = ns != NULL && (w->namespace_selector.present == 0 ||
+                                selector_match(&w->namespace_selector, &ns->meta.labels));
+    return 1 + (strcmp(w->path, "/mutate-v1-pod") == 0 ? 2 : 0) + (takes ? 1 : 0);
+}
+
 static void find_injectors(struct judge *j)
 {
+    int best[2] = {0, 0};
     const struct list *configs = &j->f->cluster->webhook_configs;
     j->sight->injector_configs[0] = "";
     j->sight->injector_configs[1] = "";
@@ -268,9 +278,9 @@ static void find_injectors(struct judge *j)
             if (!takes_pods(w) || (!by_path && !lbc && !is_auto)) {
                 continue;
             }
-            const struct webhook **slot = &j->sight->injectors[is_auto];
-            if (*slot == NULL || (by_path && strcmp((*slot)->path, "/mutate-v1-pod") != 0)) {
-                *slot = w;
+            if (rank_of(j, w) > best[is_auto]) {
+                best[is_auto] = rank_of(j, w);
+                j->sight->injectors[is_auto] = w;
                 j->sight->injector_configs[is_auto] = c->meta.name;
                 const char *version = kvs_get(&c->meta.labels, "app.kubernetes.io/version");
                 j->sight->version = is_auto ? j->sight->version : version_of(version);

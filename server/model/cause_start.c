@@ -109,11 +109,102 @@ static bool crash_loop(struct judge *j, struct pod_sheet *p, const struct contai
     return true;
 }
 
+/* ---- what the node cannot make ---- */
+
+/* It waits for something that kubelet names in the status itself. */
+static bool not_created(struct judge *j, struct pod_sheet *p, const struct container_status *c)
+{
+    static const char *const reasons[] = {"CreateContainerConfigError",
+                                          "CreateContainerError",
+                                          "RunContainerError",
+                                          "PreCreateHookError",
+                                          "PreStartHookError",
+                                          "PostStartHookError",
+                                          NULL};
+    if (!reason_in(c->waiting_reason, reasons)) {
+        return false;
+    }
+    struct finding *f =
+        claim_start(j, p, "container_not_created", SEVERITY_WARNING, c->name, c->waiting_message);
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, pod_object(j, p),
+                         arena_printf(j->a, "container %s waiting", c->name), "%s: %.600s",
+                         c->waiting_reason, c->waiting_message);
+    }
+    return true;
+}
+
+/* No container of the pod has ever run. */
+static bool never_ran(const struct list *statuses)
+{
+    for (uint32_t i = 0; i < statuses->n; i++) {
+        const struct container_status *c = LIST_AT(struct container_status, *statuses, i);
+        if (c->is_waiting != 1 || c->restarts > 0 ||
+            (c->waiting_reason[0] != '\0' && strcmp(c->waiting_reason, "ContainerCreating") != 0 &&
+             strcmp(c->waiting_reason, "PodInitializing") != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The newest of what a node says when it cannot even begin: network, volumes. */
+static const struct kube_event *cannot_begin(const struct judge *j, const struct pod_sheet *p)
+{
+    static const char *const reasons[] = {"FailedCreatePodSandBox",
+                                          "FailedMount",
+                                          "FailedAttachVolume",
+                                          "FailedMapVolume",
+                                          "NetworkNotReady",
+                                          "FailedCreatePodContainer",
+                                          "FailedPrepareDynamicResources"};
+    const struct kube_event *best = NULL;
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        const struct kube_event *e = event_about(j, "Pod", p->fp->pod->meta.name, reasons[i], NULL);
+        if (e != NULL && event_at(e) + SECOND_MS >= p->starting_since &&
+            (best == NULL || event_at(e) > event_at(best))) {
+            best = e;
+        }
+    }
+    return best;
+}
+
+/* Bound to a node and nothing runs: kubelet says why in events alone. A volume that comes late is a
+ * normal wait, so severity follows the pace. */
+static bool not_begun(struct judge *j, struct pod_sheet *p)
+{
+    const struct kube_pod *pod = p->fp->pod;
+    if (pod->node[0] == '\0' || pod->statuses.n == 0 || !never_ran(&pod->statuses) ||
+        !never_ran(&pod->init_statuses)) {
+        return false;
+    }
+    const struct kube_event *e = cannot_begin(j, p);
+    if (e == NULL && p->pace == PACE_ON_TIME) {
+        return false;
+    }
+    struct finding *f = claim_pod(j, p,
+                                  &(struct claim){.code = "container_not_created",
+                                                  .object = j->sight->workload,
+                                                  .severity = severity_of_pace(p),
+                                                  .likely = e == NULL,
+                                                  .since = p->starting_since,
+                                                  .a = "",
+                                                  .b = e != NULL ? e->message : ""});
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, pod_object(j, p), "containers", "none has run on node %s",
+                         pod->node);
+        if (e != NULL) {
+            event_evidence(j, f, e);
+        }
+    }
+    return true;
+}
+
 static bool container_trouble(struct judge *j, struct pod_sheet *p, const struct list *statuses)
 {
     for (uint32_t i = 0; i < statuses->n; i++) {
         const struct container_status *c = LIST_AT(struct container_status, *statuses, i);
-        if (image_pull(j, p, c) || crash_loop(j, p, c)) {
+        if (image_pull(j, p, c) || not_created(j, p, c) || crash_loop(j, p, c)) {
             return true;
         }
     }
@@ -232,7 +323,7 @@ void causes_start(struct judge *j)
         }
         const struct kube_pod *pod = p->fp->pod;
         (void)(unschedulable(j, p) || container_trouble(j, p, &pod->init_statuses) ||
-               container_trouble(j, p, &pod->statuses) || init_running(j, p) ||
+               container_trouble(j, p, &pod->statuses) || not_begun(j, p) || init_running(j, p) ||
                probe_failing(j, p));
     }
 }

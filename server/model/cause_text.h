@@ -11,6 +11,8 @@ struct cause_text {
     const char *commands[TEXT_COMMANDS];
 };
 
+/* The command as it is for a workload of that kind; NULL = it has none. */
+const char *cause_command_for(const char *kind, const char *command);
 /* NULL when there is no such code. */
 const struct cause_text *cause_text_of(const char *code);
 

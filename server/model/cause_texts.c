@@ -2,18 +2,24 @@
  * The words of each cause, for somebody woken at night: what, since when and why; what to do; the
  * commands with real names. One row a code, in catalogue order. cause_write.c fills them in:
  *
- *   {pods} {Pods}   "pod web-1", "3 pods"; {s} {is} {has} {it} agree with it
+ *   {pods} {Pods}   "pod web-1", "3 pods", in a command their names; {s} {is} {has} {it} {them}
+ *                   {its} {was} agree with it
  *   {since}         "since 10:24:40 UTC"
  *   {workload}      "Deployment web"; {target} "deployment/web" for kubectl
- *   {ns} {pod} {node} {binding} {service} {port} {group} {arn} {region} {usual}
+ *   {ns} {pod} {node} {binding} {service} {arn} {region} {usual}
+ *   {name}          the workload's; {refused}: what a webhook keeps from being made
+ *   {wait}          "Wait; past the usual time", or that it is past it
+ *   {check}         the health check's settings; {config}: the webhook configuration it is about
  *   {cns}           the controller's namespace; "" behind Auto Mode, which has no pods to look at
- *   {a} {b}         the rule's own words; {:a} is ": a", {(b)} is " (b)", nothing when empty
+ *   {a} {b}         the rule's own words; {:a} is ": a", {(b)} is " (b)", { b} a sentence of its
+ *                   own; nothing when empty
  *   [...]           only where pods are held;  <...> only where none is
  *
  * A command with an empty word in it is left out.
  */
 #include "model/cause_text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define DESCRIBE_POD     "kubectl -n {ns} describe pod {pod}"
@@ -25,12 +31,21 @@
     "kubectl -n {cns} get pods -l app.kubernetes.io/name=aws-load-balancer-controller -o wide"
 #define RESTART_CONTROLLER                                                                         \
     "kubectl -n {cns} rollout restart deployment/aws-load-balancer-controller"
-#define RESTART    "kubectl -n {ns} rollout restart {target}"
-#define DELETE_POD "kubectl -n {ns} delete pod {pod}"
-#define WEBHOOKS   "kubectl get mutatingwebhookconfigurations -o wide"
-#define LABEL      "kubectl get namespace {ns} --show-labels"
+#define RESTART     "kubectl -n {ns} rollout restart {target}"
+#define DELETE_POD  "kubectl -n {ns} delete pod {pod}"
+#define DELETE_PODS "kubectl -n {ns} delete pod {pods}"
+#define UNDO        "kubectl -n {ns} rollout undo {target}"
+#define RESUME      "kubectl -n {ns} rollout resume {target}"
+#define WEBHOOKS    "kubectl get mutatingwebhookconfigurations -o wide"
+#define LABEL       "kubectl get namespace {ns} --show-labels"
 
 static const struct cause_text texts[] = {
+    {"node_not_ready",
+     "Node {a} is not ready{(b)}: {pods} of {workload} on it {is} not ready either, {since}, and "
+     "the load balancer controller takes {them} out.",
+     "See what became of the node. Where it does not come back, drain or delete it: the pods are "
+     "made anew elsewhere.",
+     {"kubectl describe node {node}", "kubectl get pods -A --field-selector spec.nodeName={node}"}},
     {"unschedulable",
      "No node takes {pods} of {workload}, {since}{:a}",
      "Make room, or change what the pod asks for: requests, node selector, affinity, taints. With "
@@ -41,6 +56,11 @@ static const struct cause_text texts[] = {
      "{since}.",
      "Check the image name and tag, that the registry has it, and the pull secret.",
      {DESCRIBE_POD}},
+    {"container_not_created",
+     "The node cannot start the containers of {pods} of {workload}, {since}{:b}",
+     "Give the pod what the message names: a ConfigMap, Secret or volume, an address in the "
+     "subnet, a command that exists.",
+     {DESCRIBE_POD, "kubectl -n {ns} get events --field-selector involvedObject.name={pod}"}},
     {"crash_loop",
      "Container {a} crashes again and again (last: {b}): {pods} of {workload} "
      "{has} not been ready {since}.",
@@ -48,12 +68,12 @@ static const struct cause_text texts[] = {
      {"kubectl -n {ns} logs {pod} -c {a} --previous", DESCRIBE_POD}},
     {"init_running",
      "{Pods} of {workload} still run{s} init container {a}, {since}.",
-     "Wait while this is usual; past that, read what the init container waits for.",
+     "{wait} read what the init container waits for.",
      {"kubectl -n {ns} logs {pod} -c {a}", DESCRIBE_POD}},
     {"probe_failing",
      "Container {a} runs, but its probe does not pass: {pods} of {workload} "
      "{is} not ready {since}.{ b}",
-     "Wait while the app starts; past that, compare the probe with what the app answers.",
+     "{wait} compare the probe with what the app answers.",
      {"kubectl -n {ns} logs {pod} -c {a}", DESCRIBE_POD}},
     {"pod_creation_refused",
      "Kubernetes refuses to make pods of {workload}, {since}{:a}",
@@ -65,28 +85,26 @@ static const struct cause_text texts[] = {
      "Make the binding anew under a shorter name (names cannot be changed), then the pods come.",
      {DESCRIBE_BINDING, "kubectl -n {ns} get targetgroupbinding {binding} -o yaml"}},
     {"webhook_no_endpoints",
-     "The controller's webhook has no endpoint behind Service {b}/{a}, so what the webhook must "
-     "see "
-     "is refused, {since}.",
+     "The controller's webhook has no endpoint behind Service {b}/{a}, {since}, so {refused}.",
      "Start the controller. Where its own pods are refused by its webhook, take the injection "
      "label "
      "off its namespace first.",
      {CONTROLLER_PODS, "kubectl -n {b} get endpointslices -l kubernetes.io/service-name={a}",
       "kubectl label namespace {b} elbv2.k8s.aws/pod-readiness-gate-inject-"}},
     {"webhook_unreachable",
-     "The API server cannot reach the controller's webhook, {since}, so what the webhook must see "
-     "is refused.",
+     "The API server cannot reach the controller's webhook, {since}, so {refused}.",
      "Open the webhook's port (9443) from the control plane to the controller's pods, and see that "
-     "they run.",
+     "they run; pods on an overlay network need hostNetwork for it.",
      {CONTROLLER_PODS, WEBHOOKS}},
     {"webhook_service_missing",
-     "The controller's webhook is configured, but its Service {b}/{a} does not exist: what the "
-     "webhook must see is refused, {since}.",
+     "The controller's webhook is configured, but its Service {b}/{a} does not exist, "
+     "{since}, so {refused}.",
      "Install the controller whole, or remove its webhook configuration.",
-     {"kubectl -n {b} get service {a}", WEBHOOKS}},
+     {"kubectl -n {b} get service {a}", WEBHOOKS,
+      "kubectl delete mutatingwebhookconfiguration {config}"}},
     {"webhook_certificate_untrusted",
-     "The API server does not trust the certificate of the controller's webhook, {since}, so what "
-     "the webhook must see is refused.",
+     "The API server does not trust the certificate of the controller's webhook, {since}, so "
+     "{refused}.",
      "Restart the controller so that it serves the certificate the configuration trusts; keep its "
      "TLS secret over upgrades.",
      {RESTART_CONTROLLER, WEBHOOKS}},
@@ -127,22 +145,20 @@ static const struct cause_text texts[] = {
      "Once the controller runs, restart the workload.",
      {CONTROLLER_PODS, RESTART}},
     {"gate_missing",
-     "{Pods} of {workload} {has} no gate for binding {binding}, and none of the known reasons "
-     "holds: label, selectors, age of binding and Service, state of the webhook.",
-     "Restart the workload and see whether the new pods have the gate; if not, read the "
-     "controller's log.",
+     "{Pods} of {workload} {has} no gate for binding {binding}: {b}.",
+     "{a}",
      {RESTART, CONTROLLER_LOGS, LABEL}},
     {"gate_legacy_type",
      "{Pods} of {workload} wait{s} for {a}, a gate of the ALB Ingress Controller v1, which nobody "
      "opens here any more.",
      "Take the old gate out of the pod template if it stands there, label the namespace for the "
      "new controller, and restart the workload.",
-     {"kubectl label namespace {ns} elbv2.k8s.aws/pod-readiness-gate-inject=enabled", RESTART}},
+     {"kubectl -n {ns} edit {target}", "kubectl label namespace {ns} {b}=enabled", RESTART}},
     {"gate_binding_gone",
      "{Pods} of {workload} wait{s} {since} for a binding {a} that does not exist: the gate can "
      "never open.",
-     "Delete the pod: its successor gets the gates of today's bindings.",
-     {DELETE_POD, "kubectl -n {ns} get targetgroupbindings"}},
+     "Delete {pods}: what comes after gets the gates of today's bindings.",
+     {DELETE_PODS, "kubectl -n {ns} get targetgroupbindings"}},
     {"gate_in_pod_template",
      "The pod template of {workload} names the gate of binding {a} by hand, and that binding does "
      "not take these pods: {pods} can never be ready.",
@@ -157,12 +173,12 @@ static const struct cause_text texts[] = {
       "kubectl -n {ns} get pod {pod} --show-labels"}},
     {"other_gate_closed",
      "{Pods} of {workload} wait{s} {since} for gate {a} of another "
-     "controller{:b}.",
+     "controller{:b}",
      "Ask the controller that owns the gate.",
      {DESCRIBE_POD}},
     {"gate_owner_unknown",
      "{Pods} of {workload} wait{s} {since} for gate {a}, whose owner is not "
-     "known here{:b}.",
+     "known here{:b}",
      "Find who sets this condition, by the domain in its name.",
      {DESCRIBE_POD}},
     {"controller_not_acting",
@@ -171,6 +187,11 @@ static const struct cause_text texts[] = {
      "Read the controller's log for this binding (before v3.1.0 a refused registration shows only "
      "there); restarting it clears a long back-off.",
      {CONTROLLER_LOGS, RESTART_CONTROLLER, DESCRIBE_BINDING}},
+    {"kubelet_lagging",
+     "All is there for {pods} of {workload}, {since}: containers are ready and every gate is open. "
+     "Yet kubelet on node {node} does not call {them} ready.",
+     "See whether kubelet on the node works; restarting it, or deleting the pod, helps.",
+     {"kubectl describe node {node}", DESCRIBE_POD, DELETE_POD}},
     {"controller_lagging",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
      "opened the gate of binding {binding}{(a)}.",
@@ -210,6 +231,12 @@ static const struct cause_text texts[] = {
      "See whether the endpoint slice controller works, and that the Service selects the pod.",
      {"kubectl -n {ns} get endpointslices -l kubernetes.io/service-name={service} -o wide",
       "kubectl -n {ns} get pod {pod} -o wide --show-labels"}},
+    {"controller_credentials",
+     "The load balancer controller cannot get credentials for AWS, so it does nothing for binding "
+     "{binding}{:a}[ {Pods} of {workload} wait{s} {since}.]",
+     "{b}",
+     {DESCRIBE_BINDING, "kubectl -n {cns} get serviceaccount aws-load-balancer-controller -o yaml",
+      CONTROLLER_LOGS}},
     {"register_denied",
      "AWS denies the controller RegisterTargets on the group of binding {binding}[: {pods} of "
      "{workload} wait{s} {since} and cannot be registered].",
@@ -234,7 +261,9 @@ static const struct cause_text texts[] = {
      "cannot be ready meanwhile.]",
      "Give the controller the permission that the message names; as a last resort remove the "
      "finalizer, and the targets by hand.",
-     {DESCRIBE_BINDING, CONTROLLER_LOGS}},
+     {DESCRIBE_BINDING, CONTROLLER_LOGS,
+      "kubectl -n {ns} patch targetgroupbinding {binding} --type=merge -p "
+      "'{\"metadata\":{\"finalizers\":null}}'"}},
     {"register_quota_exceeded",
      "The target group of binding {binding} takes no more targets[: {pods} of {workload} wait{s} "
      "{since}].",
@@ -248,49 +277,50 @@ static const struct cause_text texts[] = {
      "Upgrade the controller to v3.4.1 or later, or use one address family in the Service.",
      {"kubectl -n {ns} get service {service} -o yaml", GROUP}},
     {"target_group_gone",
-     "The target group of binding {binding} does not exist any more[: {pods} of {workload} cannot "
-     "be served, {since}].",
-     "Make the target group again, or delete the binding (the controller makes a new one for an "
-     "Ingress or Service).",
+     "The target group of binding {binding} does not exist[: {pods} of {workload} cannot be "
+     "served, {since}].",
+     "Correct the ARN in the binding or make the target group again, or delete the binding (the "
+     "controller makes a new one for an Ingress or Service).",
      {GROUP, DESCRIBE_BINDING}},
     {"security_group_ambiguous",
      "A network interface of the pods does not have exactly one security group with the cluster's "
-     "tag, so the controller cannot write the rules for binding {binding}, {since}.[ {Pods} of "
+     "tag, so the controller cannot write the rules for binding {binding}, {since}{:a}[ {Pods} of "
      "{workload} {is} out of the load balancer's reach.]",
      "Leave the tag kubernetes.io/cluster/NAME on exactly one of the security groups.",
      {DESCRIBE_BINDING, "aws ec2 describe-security-groups --region {region} --filters "
                         "'Name=tag-key,Values=kubernetes.io/cluster/*'"}},
     {"network_reconcile_failed",
-     "The controller cannot write the security group rules for binding {binding}, {since}.[ {Pods} "
-     "of {workload} {is} out of the load balancer's reach.]",
+     "The controller cannot write the security group rules for binding {binding}, {since}{:a}[ "
+     "{Pods} of {workload} {is} out of the load balancer's reach.]",
      "Read the message, and see that the load balancer may reach the pods on the check port.",
      {DESCRIBE_BINDING, CONTROLLER_LOGS}},
     {"register_failed",
      "The controller cannot register targets for binding {binding}{:a}[ {Pods} of {workload} "
      "wait{s} {since}.]",
-     "Read the message.",
+     "Read the message.{ b}",
      {DESCRIBE_BINDING, CONTROLLER_LOGS}},
     {"registration_in_progress",
      "{Pods} of {workload} {is} being registered with the load balancer {since}.{ usual}",
-     "Wait. Past the usual time look at the load balancer's state, its zones and subnets.",
+     "{wait} look at the load balancer's state, its zones and subnets; if all is well there, ask "
+     "AWS.",
      {HEALTH, DESCRIBE_POD}},
     {"initial_health_checks",
      "The load balancer makes its first health checks on {pods} of {workload} {since}.{ usual}",
-     "Wait. Past the usual time see whether the app listens on the check port.",
+     "{wait} see whether the app listens on the check port.",
      {HEALTH, DESCRIBE_POD}},
     {"health_check_code_mismatch",
      "The health check of binding {binding} gets another HTTP code than it expects from {pods} of "
-     "{workload}, {since}{:b}",
+     "{workload}, {since}{:b}{ check}",
      "Compare the check's path, port and expected codes with what the app answers.",
      {HEALTH, GROUP, "kubectl -n {ns} logs {pod} --since=5m"}},
     {"health_check_timeout",
      "The health check of binding {binding} gets no answer in time from {pods} of {workload}, "
-     "{since}.",
+     "{since}.{ check}",
      "See whether the security groups let the load balancer reach the pod on the check port, and "
      "whether the app is slow.",
      {HEALTH, GROUP, DESCRIBE_POD}},
     {"health_check_failed",
-     "The health check of binding {binding} fails on {pods} of {workload}, {since}{:b}",
+     "The health check of binding {binding} fails on {pods} of {workload}, {since}{:b}{ check}",
      "See whether the app listens on the check port and speaks the check's protocol, and whether "
      "the connection is refused.",
      {HEALTH, GROUP, "kubectl -n {ns} logs {pod} --since=5m"}},
@@ -318,8 +348,8 @@ static const struct cause_text texts[] = {
     {"target_ip_unusable",
      "The address of {pods} of {workload} is in use by a load balancer and cannot be a target, "
      "{since}.",
-     "Delete the pod so that its successor gets another address.",
-     {DELETE_POD, HEALTH}},
+     "Delete {pods}, so that what comes after gets another address.",
+     {DELETE_PODS, HEALTH}},
     {"target_invalid_state",
      "ELBv2 calls the instance behind {pods} of {workload} stopped or terminated, {since}.",
      "See what became of the node.",
@@ -335,23 +365,23 @@ static const struct cause_text texts[] = {
      "Enable health checks on the target group.",
      {GROUP}},
     {"binding_backend_not_found",
-     "The {a} that binding {binding} names does not exist: the controller takes its targets out "
+     "{a}, which binding {binding} names, does not exist: the controller takes its targets out "
      "and opens every gate[, so {pods} of {workload} {is} called ready and {is} not served].",
      "Make Service {b} with that port again, or correct the Ingress or binding.",
      {"kubectl -n {ns} get service {b} -o yaml", DESCRIBE_BINDING}},
     {"binding_deleted",
-     "The binding of {pods} of {workload} was deleted{(a)}: {its} gate stays open and says "
-     "nothing.",
-     "If the load balancer should still serve them, edit {b} so that the controller makes the "
-     "binding again, then restart the workload.",
-     {"kubectl -n {ns} get targetgroupbindings", "kubectl -n {ns} describe {b}"}},
+     "The load balancer has no binding for {pods} of {workload}{:a}",
+     "If it should serve them, have the controller make the binding (it does when the Ingress or "
+     "Service is edited, once nothing it names is in the way), then restart the workload.",
+     {"kubectl -n {ns} get targetgroupbindings", "kubectl -n {ns} describe {b}",
+      "kubectl -n {ns} annotate --overwrite {b} gatehouse.dev/touched=$(date +%s)"}},
     {"target_unhealthy_after_open",
      "{Pods} of {workload} {is} called ready, but {its} target of binding {binding} is not healthy "
      "since ELBv2 saw it last ({a}), {since}. Nothing in Kubernetes shows it.",
      "Treat the reason that ELBv2 gives; the controller does not close the gate by itself.",
      {HEALTH, "kubectl -n {ns} logs {pod} --since=5m", DELETE_POD}},
     {"target_deregistered_while_serving",
-     "{Pods} of {workload} {is} called ready, but ELBv2 has no target for {it} in the group of "
+     "{Pods} of {workload} {is} called ready, but ELBv2 has no target for {them} in the group of "
      "binding {binding} ({a}), {since}. Nothing in Kubernetes shows it.",
      "Find who deregistered it; touching the binding lets the controller register it again.",
      {HEALTH,
@@ -360,7 +390,7 @@ static const struct cause_text texts[] = {
       DESCRIBE_BINDING}},
     {"target_group_shared",
      "The target group of binding {binding} has more than one owner: {a}. Owners take each other's "
-     "targets out.",
+     "targets out.[ {Pods} of {workload} {is} out of it, {since}.]",
      "Leave it to one owner, or set spec.multiClusterTargetGroup on all of its bindings.",
      {"kubectl get targetgroupbindings -A", HEALTH}},
     {"container_restarted_after_open",
@@ -387,11 +417,11 @@ static const struct cause_text texts[] = {
     {"progress_deadline_exceeded",
      "The rollout of {workload} has passed its progress deadline, {since}{:a}",
      "Treat the cause beside this one, or go back to the last revision.",
-     {"kubectl -n {ns} rollout undo {target}", "kubectl -n {ns} describe {target}"}},
+     {UNDO, "kubectl -n {ns} describe {target}"}},
     {"rollout_paused",
      "The rollout of {workload} is paused, {since} ({a}).",
      "Resume it when it should go on.",
-     {"kubectl -n {ns} rollout resume {target}"}},
+     {RESUME}},
     {"budget_blocks_eviction",
      "PodDisruptionBudget {a} allows no eviction now, since {b} pods of {workload} wait at their "
      "gates: a node drain waits too.",
@@ -436,6 +466,27 @@ static const struct cause_text texts[] = {
      "The evidence lists what was looked at.",
      {DESCRIBE_POD, "kubectl -n {ns} describe {target}", DESCRIBE_BINDING, CONTROLLER_LOGS}},
 };
+
+/* Other tools have other commands: Argo's Rollouts are no business of kubectl rollout, and a bare
+ * ReplicaSet knows no restart. */
+const char *cause_command_for(const char *kind, const char *command)
+{
+    static const struct {
+        const char *command;
+        const char *argo;
+    } moves[] = {{RESTART, "kubectl argo rollouts -n {ns} restart {name}"},
+                 {UNDO, "kubectl argo rollouts -n {ns} undo {name}"},
+                 {RESUME, "kubectl argo rollouts -n {ns} promote {name}"}};
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        if (strcmp(command, moves[i].command) != 0) {
+            continue;
+        }
+        bool rolls = strcmp(kind, "Deployment") == 0 || strcmp(kind, "StatefulSet") == 0 ||
+                     strcmp(kind, "DaemonSet") == 0;
+        return rolls ? command : strcmp(kind, "Rollout") == 0 ? moves[i].argo : NULL;
+    }
+    return command;
+}
 
 const struct cause_text *cause_text_of(const char *code)
 {

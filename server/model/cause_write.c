@@ -89,6 +89,42 @@ static const char *region(const struct writer *w)
     return arena_strndup(w->j->a, at, strcspn(at, ":"));
 }
 
+/* "HTTP /healthz on port 8080, expecting 200": what the load balancer asks. */
+static const char *check(const struct writer *w)
+{
+    const struct view *v = w->note->view;
+    const struct elb_group *g = v != NULL ? v->fb->group->group : NULL;
+    if (g == NULL || g->health_protocol[0] == '\0') {
+        return "";
+    }
+    bool own = strcmp(g->health_port, "traffic-port") == 0 || g->health_port[0] == '\0';
+    return arena_printf(w->j->a, "It asks %s%s%s on %s%s%s%s.", g->health_protocol,
+                        g->health_path[0] != '\0' ? " " : "", g->health_path,
+                        own ? "the pod's own port" : "port ", own ? "" : g->health_port,
+                        g->matcher[0] != '\0' ? ", expecting " : "", g->matcher);
+}
+
+/* New pods, where a rollout is meant; of a namespace, whatever the webhook must see. */
+static const char *refused(const struct writer *w)
+{
+    const struct facts *f = w->j->f;
+    return f->name[0] != '\0'
+               ? arena_printf(w->j->a, "new pods of %s %s are refused", f->kind, f->name)
+               : "what the webhook must see is refused";
+}
+
+static const char *wait_text(const struct writer *w)
+{
+    return w->f->severity == SEVERITY_INFO ? "Wait; past the usual time"
+                                           : "It takes longer than usual:";
+}
+
+static const char *config(const struct writer *w)
+{
+    static const char kind[] = "MutatingWebhookConfiguration/";
+    return strncmp(w->f->object, kind, sizeof kind - 1) == 0 ? w->f->object + sizeof kind - 1 : "";
+}
+
 static const char *controller_namespace(const struct writer *w)
 {
     const struct webhook *hook = w->j->sight->injectors[0];
@@ -105,7 +141,7 @@ static const char *usual(const struct writer *w)
     if (u == NULL || u->p95_ms <= 0) {
         return "";
     }
-    return arena_printf(w->j->a, "Usually this takes %lld s, at most %lld s.",
+    return arena_printf(w->j->a, "Usually this takes %lld s, rarely more than %lld s.",
                         (long long)(u->p50_ms / SECOND_MS), (long long)(u->p95_ms / SECOND_MS));
 }
 
@@ -115,8 +151,9 @@ static const char *agree(const struct writer *w, const char *name)
         const char *name;
         const char *one;
         const char *many;
-    } words[] = {{"s", "s", ""},       {"is", "is", "are"},     {"has", "has", "have"},
-                 {"it", "it", "they"}, {"its", "its", "their"}, {"was", "was", "were"}};
+    } words[] = {{"s", "s", ""},        {"is", "is", "are"},    {"has", "has", "have"},
+                 {"it", "it", "they"},  {"them", "it", "them"}, {"its", "its", "their"},
+                 {"was", "was", "were"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(words[i].name, name) == 0) {
             return plural(w, words[i].one, words[i].many);
@@ -164,11 +201,19 @@ static const char *of_rollout(const struct writer *w, const char *name)
     if (strcmp(name, "cns") == 0) {
         return controller_namespace(w);
     }
-    return strcmp(name, "usual") == 0 ? usual(w) : NULL;
+    return strcmp(name, "name") == 0 ? w->j->f->name : NULL;
 }
 
 static const char *word(const struct writer *w, const char *name)
 {
+    static const struct {
+        const char *name;
+        const char *(*text)(const struct writer *w);
+    } texts[] = {{"usual", usual},
+                 {"check", check},
+                 {"config", config},
+                 {"refused", refused},
+                 {"wait", wait_text}};
     if (strcmp(name, "pods") == 0 || strcmp(name, "Pods") == 0) {
         return pods(w, name[0] == 'P');
     }
@@ -182,7 +227,11 @@ static const char *word(const struct writer *w, const char *name)
     const char *found = agree(w, name);
     found = found != NULL ? found : of_pod(w, name);
     found = found != NULL ? found : of_binding(w, name);
-    return found != NULL ? found : of_rollout(w, name);
+    found = found != NULL ? found : of_rollout(w, name);
+    for (size_t i = 0; found == NULL && i < sizeof texts / sizeof texts[0]; i++) {
+        found = strcmp(texts[i].name, name) == 0 ? texts[i].text(w) : NULL;
+    }
+    return found;
 }
 
 /* ---- writing ---- */
@@ -223,6 +272,14 @@ static void put_quoted(struct writer *w, const char *text)
     put_text(w, "'");
 }
 
+static void put_names(struct writer *w)
+{
+    for (uint32_t i = 0; i < w->f->pod_names.n; i++) {
+        put_text(w, i > 0 ? " " : "");
+        put_quoted(w, w->f->pod_names.items[i]);
+    }
+}
+
 /* {word}, {:word} ": word", {(word)} " (word)", { word} " word": nothing when it is empty. */
 static void put_word(struct writer *w, const char *mark)
 {
@@ -237,12 +294,17 @@ static void put_word(struct writer *w, const char *mark)
         return;
     }
     if (w->shell) {
-        put_quoted(w, text);
+        if (strcmp(name, "pods") == 0) {
+            put_names(w);
+        } else {
+            put_quoted(w, text);
+        }
         return;
     }
     char cut[WORD_SIZE];
     (void)snprintf(cut, sizeof cut, "%s", text);
-    put_text(w, form == ':' ? ": " : form == '(' ? " (" : form == ' ' ? " " : "");
+    bool ended = w->n == 0 || strchr(".!?", w->out[w->n - 1]) != NULL;
+    put_text(w, form == ':' ? ": " : form == '(' ? " (" : form == ' ' ? (ended ? " " : ". ") : "");
     put_text(w, cut);
     if (form == '(') {
         put_text(w, ")");
@@ -313,8 +375,9 @@ static void write_finding(struct judge *j, struct finding *f, const struct note 
     }
     w.shell = true;
     for (int i = 0; i < TEXT_COMMANDS && t->commands[i] != NULL; i++) {
-        const char *command = write_text(&w, t->commands[i]);
-        if (!w.missing) {
+        const char *text = cause_command_for(j->f->kind, t->commands[i]);
+        const char *command = text != NULL ? write_text(&w, text) : "";
+        if (text != NULL && !w.missing) {
             finding_command(j, f, "%s", command);
         }
     }

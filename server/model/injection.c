@@ -46,13 +46,37 @@ const struct webhook *webhook_injector(const struct facts_cluster *cluster, bool
     return NULL;
 }
 
+/* Does some installation's webhook take the namespace? One without a selector takes every one. */
+static bool any_takes(const struct facts_cluster *cluster, bool auto_family,
+                      const struct kvs *labels, bool *ret_any)
+{
+    *ret_any = false;
+    for (uint32_t i = 0; i < cluster->webhook_configs.n; i++) {
+        const struct kube_webhook_config *c =
+            LIST_AT(struct kube_webhook_config, cluster->webhook_configs, i);
+        for (uint32_t k = 0; k < c->webhooks.n; k++) {
+            const struct webhook *w = LIST_AT(struct webhook, c->webhooks, k);
+            if (!injects(w, auto_family)) {
+                continue;
+            }
+            *ret_any = true;
+            if (w->namespace_selector.present == 0 ||
+                selector_match(&w->namespace_selector, labels)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool is_enabled(const struct facts_namespace *ns, const struct facts_cluster *cluster,
                        bool auto_family)
 {
     const struct kvs *labels = &ns->object->meta.labels;
-    const struct webhook *w = webhook_injector(cluster, auto_family, NULL);
-    if (w != NULL) { /* a webhook without a selector takes every namespace */
-        return w->namespace_selector.present == 0 || selector_match(&w->namespace_selector, labels);
+    bool any = false;
+    bool taken = any_takes(cluster, auto_family, labels, &any);
+    if (any) {
+        return taken;
     }
     const char *value = kvs_get(labels, auto_family ? auto_key : lbc_key);
     return value != NULL && strcmp(value, "enabled") == 0;

@@ -142,6 +142,19 @@ bool gate_forced_open(const struct pod_gate *g);
 /* The pod's gate of this binding, or NULL. */
 const struct pod_gate *pod_gate_of(const struct pod_sheet *p, const struct pod_binding *pb);
 
+/* A Service or Ingress that has a load balancer, asks for targets of type ip, and has no binding
+ * for a Service that selects the pod. */
+struct lb_owner {
+    const char *kind;
+    const struct meta *meta;
+    const struct kube_service *service;
+};
+bool owner_without_binding(const struct judge *j, const struct pod_sheet *p, struct lb_owner *ret);
+/* As far as Services and Ingresses tell, no load balancer is meant to serve the pod. */
+bool nobody_wants_it(const struct judge *j, const struct pod_sheet *p);
+/* The node of a pod; NULL = not bound yet, or not known. */
+const struct facts_node *node_of(const struct judge *j, const struct kube_pod *pod);
+
 /* ELBv2's word on a pod behind a binding, as a step on the way to traffic. */
 enum elb_word {
     ELB_UNKNOWN, /* the group is not heard of (any more), or the pod's port is not known */

@@ -212,6 +212,13 @@ static void count_binding(struct judge *j, const struct pod_sheet *p, const stru
     }
 }
 
+/* The controller's own binding (by its name) is gone, and so is who asked for it: the load balancer
+ * was taken away on purpose, and the open gate is no more than a remainder. */
+static bool is_remainder(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+{
+    return gate_forced_open(g) && starts(g->binding_name, "k8s-") && nobody_wants_it(j, p);
+}
+
 static enum pod_state ready_state(struct judge *j, const struct pod_sheet *p)
 {
     struct tally t = {0};
@@ -223,7 +230,8 @@ static enum pod_state ready_state(struct judge *j, const struct pod_sheet *p)
     for (uint32_t i = 0; i < p->n_gates; i++) {
         const struct pod_gate *g = &p->gates[i];
         bool v2 = g->family == FAMILY_AWS_LBC || g->family == FAMILY_EKS_AUTO;
-        if (v2 && g->pb == NULL && (gate_forced_open(g) || bindings_readable(j, g->family))) {
+        bool gone = gate_forced_open(g) || bindings_readable(j, g->family);
+        if (v2 && g->pb == NULL && gone && !is_remainder(j, p, g)) {
             t.stray++;
         }
     }
@@ -240,6 +248,14 @@ static int by_name(const void *key, const void *item)
     return strcmp(key, ((const struct facts_node *)item)->name);
 }
 
+const struct facts_node *node_of(const struct judge *j, const struct kube_pod *pod)
+{
+    const struct list *nodes = &j->f->cluster->nodes;
+    return pod->node[0] != '\0' && nodes->n > 0
+               ? bsearch(pod->node, nodes->items, nodes->n, sizeof(struct facts_node), by_name)
+               : NULL;
+}
+
 static bool is_lost(const struct judge *j, const struct pod_sheet *p)
 {
     const struct kube_pod *pod = p->fp->pod;
@@ -248,12 +264,7 @@ static bool is_lost(const struct judge *j, const struct pod_sheet *p)
         (ready != NULL && strcmp(ready->status, "Unknown") == 0)) {
         return true;
     }
-    if (p->ready || pod->node[0] == '\0' || j->f->cluster->nodes.n == 0) {
-        return false;
-    }
-    const struct list *nodes = &j->f->cluster->nodes;
-    const struct facts_node *node =
-        bsearch(pod->node, nodes->items, nodes->n, sizeof(struct facts_node), by_name);
+    const struct facts_node *node = p->ready ? NULL : node_of(j, pod);
     return node != NULL && strcmp(node->ready, "Unknown") == 0;
 }
 
@@ -379,13 +390,14 @@ static int64_t last_opened(const struct pod_sheet *p)
     return at;
 }
 
-/* A pod that lost its gate waits from then on, one that never had it from containers ready. */
+/* A pod that lost its gate waits from then on, one that never had it from containers ready; one
+ * that fell with its gates open (its node did) from its fall. */
 static int64_t waiting_since(const struct pod_sheet *p)
 {
-    if (p->ready || gates_open(p)) {
-        return later(p->containers_ready_at, last_opened(p));
-    }
     int64_t closed = unready_since(p);
+    if (p->ready || gates_open(p)) {
+        return later(later(p->containers_ready_at, last_opened(p)), closed);
+    }
     return later(p->containers_ready_at, closed != 0 ? closed : last_closed_again(p));
 }
 

@@ -170,11 +170,27 @@ static inline bool says_text(const struct finding *f, const char *text)
     return found;
 }
 
+/* A mark of the texts that was not filled in: {word}, {:word}, {(word)}. Braces of messages are no
+ * marks. */
+static inline bool has_mark(const char *text)
+{
+    for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
+        const char *word = at + 1 + strspn(at + 1, ":( ");
+        size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyzPods");
+        size_t end = n + strspn(word + n, ")");
+        if (n > 0 && word[end] == '}') {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Every finding has its words, evidence, and no mark left unfilled. */
 static inline bool well_written(const struct finding *f)
 {
     bool good = f->message[0] != '\0' && f->action[0] != '\0' && f->evidence.n > 0 &&
-                strpbrk(f->message, "{}") == NULL && f->since > 0 && cause_get(f->code) != NULL;
+                !has_mark(f->message) && !has_mark(f->action) && f->since > 0 &&
+                cause_get(f->code) != NULL;
     for (uint32_t i = 0; i < f->evidence.n; i++) {
         const struct evidence *e = LIST_AT(struct evidence, f->evidence, i);
         good = good && e->object[0] != '\0' && e->field[0] != '\0';

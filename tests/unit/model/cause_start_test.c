@@ -179,7 +179,7 @@ static const struct scene_case starting[] = {
      .likely = true},
     {.name = "config error",
      .scene = config_error,
-     .code = "unexplained",
+     .code = "container_not_created",
      .primary = true,
      .severity = SEVERITY_ERROR},
 };

@@ -1,0 +1,148 @@
+/*
+ * Who wants a load balancer for a pod without having it: a Service or an Ingress with targets of
+ * type ip whose binding is not there. Bindings of hand have no owner that could be looked for.
+ */
+#include "model/judge.h"
+
+#include <string.h>
+
+enum { SETTLED_MS = 120000 }; /* by then the controller had its time */
+
+static bool backend_is(const struct kube_ingress *ing, const char *service)
+{
+    if (strcmp(ing->default_service, service) == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < ing->rules.n; i++) {
+        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
+        for (uint32_t k = 0; k < backends->n; k++) {
+            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool says(const struct kvs *annotations, const char *key, const char *value)
+{
+    const char *v = kvs_get(annotations, key);
+    return v != NULL && strcmp(v, value) == 0;
+}
+
+static bool is_alb(const struct kube_ingress *ing)
+{
+    const char *class = kvs_get(&ing->meta.annotations, "kubernetes.io/ingress.class");
+    return strstr(ing->class_name, "alb") != NULL ||
+           (class != NULL && strstr(class, "alb") != NULL);
+}
+
+/* Where Auto Mode serves alone targets are addresses unless somebody says otherwise. */
+static bool wants_ip(const struct judge *j, const struct kvs *own, const struct kvs *service,
+                     const char *key)
+{
+    bool by_default = j->f->cluster->has_auto && !j->f->cluster->has_lbc &&
+                      kvs_get(own, key) == NULL && kvs_get(service, key) == NULL;
+    return by_default || says(own, key, "ip") || says(service, key, "ip");
+}
+
+static bool has_load_balancer(const struct judge *j, const struct meta *meta,
+                              const struct list *ingress)
+{
+    return meta->deleted_at == 0 && ingress->n > 0 && meta->created_at < j->f->now - SETTLED_MS;
+}
+
+static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
+                          const struct kube_service *s)
+{
+    return has_load_balancer(j, &ing->meta, &ing->ingress) && is_alb(ing) &&
+           wants_ip(j, &ing->meta.annotations, &s->meta.annotations,
+                    "alb.ingress.kubernetes.io/target-type") &&
+           backend_is(ing, s->meta.name);
+}
+
+static bool service_wants(const struct judge *j, const struct kube_service *s)
+{
+    return strcmp(s->type, "LoadBalancer") == 0 && has_load_balancer(j, &s->meta, &s->ingress) &&
+           (says(&s->meta.annotations, "service.beta.kubernetes.io/aws-load-balancer-type",
+                 "nlb-ip") ||
+            wants_ip(j, &s->meta.annotations, &s->meta.annotations,
+                     "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"));
+}
+
+static bool is_bound(const struct judge *j, const struct kube_service *s)
+{
+    const struct list *bindings = &j->f->ns->bindings;
+    for (uint32_t i = 0; i < bindings->n; i++) {
+        const struct facts_binding *fb = LIST_AT(struct facts_binding, *bindings, i);
+        if (strcmp(fb->binding->service, s->meta.name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool owner_of(const struct judge *j, const struct kube_service *s, struct lb_owner *ret)
+{
+    if (service_wants(j, s)) {
+        *ret = (struct lb_owner){"Service", &s->meta, s};
+        return true;
+    }
+    for (uint32_t i = 0; i < j->f->ns->ingresses.n; i++) {
+        const struct kube_ingress *ing = LIST_AT(struct kube_ingress, j->f->ns->ingresses, i);
+        if (ingress_wants(j, ing, s)) {
+            *ret = (struct lb_owner){"Ingress", &ing->meta, s};
+            return true;
+        }
+    }
+    return false;
+}
+
+bool owner_without_binding(const struct judge *j, const struct pod_sheet *p, struct lb_owner *ret)
+{
+    for (uint32_t i = 0; i < j->f->ns->services.n; i++) {
+        const struct kube_service *s = LIST_AT(struct kube_service, j->f->ns->services, i);
+        if (kvs_subset(&s->selector, &p->fp->pod->meta.labels) && !is_bound(j, s) &&
+            owner_of(j, s, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_service(const struct judge *j, const char *name)
+{
+    return name[0] == '\0' || kube_service_named(&j->f->ns->services, name) != NULL;
+}
+
+/* An Ingress that names a Service which is not there may have been these pods' own. */
+static bool dangles(const struct judge *j, const struct kube_ingress *ing)
+{
+    if (!is_alb(ing) || ing->meta.deleted_at != 0) {
+        return false;
+    }
+    bool missing = !has_service(j, ing->default_service);
+    for (uint32_t i = 0; i < ing->rules.n; i++) {
+        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
+        for (uint32_t k = 0; k < backends->n; k++) {
+            missing =
+                missing || !has_service(j, LIST_AT(struct ingress_backend, *backends, k)->service);
+        }
+    }
+    return missing;
+}
+
+bool nobody_wants_it(const struct judge *j, const struct pod_sheet *p)
+{
+    struct lb_owner o;
+    const char *denied = j->f->cluster->denied_kinds;
+    if (strstr(denied, "ingresses") != NULL || strstr(denied, "services") != NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < j->f->ns->ingresses.n; i++) {
+        if (dangles(j, LIST_AT(struct kube_ingress, j->f->ns->ingresses, i))) {
+            return false;
+        }
+    }
+    return !owner_without_binding(j, p, &o);
+}
