@@ -136,10 +136,10 @@ def _service(cluster: Cluster, space: str, name: str, spec: Json) -> None:
 def binding(cluster: Cluster, space: str, service: str, spec: Json) -> None:
     """A TargetGroupBinding and its target group."""
     check_keys(f"binding of {space}/{service}", spec, {"family", "name", "health", "rules", "lb", "port", "type", "attached",
-                                                       "drain", "check", "service", "group", "multi_cluster", "balancer", "listener", "rule"})
+                                                       "drain", "check", "service", "group", "arn", "multi_cluster", "balancer", "listener", "rule"})
     name = spec.get("name", f"k8s-{space[:8]}-{service[:8]}-{abs(hash_of(space, service, spec.get('family', ''))):010x}"[:32].replace("_", ""))
     nlb = spec.get("lb", "alb") == "nlb"
-    group = cluster.elb.add(spec.get("group", name), protocol="TCP" if nlb else "HTTP", target_type=spec.get("type", "ip"),
+    group = cluster.elb.add(spec.get("group", name), spec.get("arn", ""), protocol="TCP" if nlb else "HTTP", target_type=spec.get("type", "ip"),
                             lb_type="network" if nlb else "application", attached=spec.get("attached", True),
                             script=targets.script(spec.get("health", "nlb-fast" if nlb else "alb-fast")),
                             rules=[(p, targets.script(h)) for p, h in (spec.get("rules") or {}).items()])

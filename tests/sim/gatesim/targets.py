@@ -236,9 +236,9 @@ class LoadBalancers:
     def arn(name: str) -> str:
         return f"{PREFIX}:targetgroup/{name}/{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
-    def add(self, name: str, **settings: Any) -> TargetGroup:
-        """A new target group."""
-        group = TargetGroup(self.arn(name), name, self.clock, self.random, **settings)
+    def add(self, name: str, arn: str = "", **settings: Any) -> TargetGroup:
+        """A new target group; with an ARN of its own where another server has it, too."""
+        group = TargetGroup(arn or self.arn(name), name, self.clock, self.random, **settings)
         group.image_of = lambda ip: self.image_of(ip)
         group.zone_of = lambda ip: self.zone_of(ip)
         self.groups[group.arn] = group
