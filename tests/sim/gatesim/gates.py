@@ -53,6 +53,14 @@ class Requeue(Exception):
         self.starting = starting  # some target is new or initial
 
 
+@dataclass
+class Held:
+    """A pass that a throttled read holds up."""
+
+    ends: Optional[list[Endpoint]]  # as it saw them when it began; None: it found no Service
+    woken: bool = False  # something changed since
+
+
 class GateController(Controller):
     """One controller process of one family."""
 
@@ -73,6 +81,7 @@ class GateController(Controller):
         self.leader_at = 0.0
         self._generation = 0
         self._passed: set[Key] = set()
+        self._held: dict[Key, Held] = {}
         self._forced: set[Key] = set()
         self._not_before: dict[Key, float] = {}
         self._written: dict[tuple[Key, str], float] = {}
@@ -96,6 +105,7 @@ class GateController(Controller):
         self._passed.clear()
         self._forced.clear()
         self._failures.clear()
+        self._held.clear()
 
         def lead() -> None:
             if self.running and self._generation == mine:
@@ -147,13 +157,15 @@ class GateController(Controller):
             return
         wait = max(self.cache.held(), self._not_before.get(key, 0.0) - self.clock.now())
         if wait > 0:  # one throttled read holds up the reads of all bindings
+            self._hold(key, binding)
             self.enqueue(key, wait)
             return
+        held = self._held.pop(key, None)
         try:
             if binding["metadata"].get("deletionTimestamp"):
                 self._finalize(binding)
             else:
-                self._pass_over(key, binding)
+                self._pass_over(key, binding, held.ends if held else None)
         except Requeue as again:
             if self.legacy and not again.starting:
                 self.failed(key, again)
@@ -167,6 +179,19 @@ class GateController(Controller):
                 raise
             self._say(key, "Warning", "FailedReconcile", f"Failed reconcile due to {err.message}")
             raise
+        finally:
+            if held and held.woken:
+                self.enqueue(key)
+
+    def _hold(self, key: Key, binding: Json) -> None:
+        """A pass that waits has looked at the endpoints already; what wakes it in the meantime is for the next one."""
+        if key in self._held:
+            self._held[key].woken = True
+            return
+        try:
+            self._held[key] = Held(endpoints_of(self.store, binding))
+        except NotFound:
+            self._held[key] = Held(None)
 
     def _refused(self, key: Key, err: AwsError) -> None:
         if err.code.startswith("Throttling") and not self.cache.tried_long_enough(err.action):
@@ -180,13 +205,13 @@ class GateController(Controller):
         if binding is not None:
             self.recorder.emit(self.family.kind, binding, type_, reason, message, COMPONENT)
 
-    def _pass_over(self, key: Key, binding: Json) -> None:
+    def _pass_over(self, key: Key, binding: Json, seen: Optional[list[Endpoint]]) -> None:
         if self.family.finalizer not in (binding["metadata"].get("finalizers") or []):
             def add(data: Json) -> None:
                 data["metadata"].setdefault("finalizers", []).append(self.family.finalizer)
             binding = self.store.modify(self.family.kind, key[0], key[1], add).data  # type: ignore[union-attr]
         if binding["spec"].get("targetType", "ip") == "ip":
-            checkpoint = self._pods(key, binding)
+            checkpoint = self._pods(key, binding, seen)
             if checkpoint is None:
                 return
             self._checkpoint(key, checkpoint)
@@ -198,12 +223,12 @@ class GateController(Controller):
         self._passed.add(key)
         self._say(key, "Normal", "SuccessfullyReconciled", "Successfully reconciled")
 
-    def _pods(self, key: Key, binding: Json) -> Optional[str]:
+    def _pods(self, key: Key, binding: Json, seen: Optional[list[Endpoint]]) -> Optional[str]:
         """Targets and gates of an ip binding; the new checkpoint, or None when the pass was skipped."""
         gate = self.family.gate + key[1]
         arn = binding["spec"].get("targetGroupARN", "")
         try:
-            ends = endpoints_of(self.store, binding)
+            ends = endpoints_of(self.store, binding) if seen is None else seen
         except NotFound as err:
             self._say(key, "Warning", "BackendNotFound", f"backend not found: {err}")
             self._clean_up(binding, gate)

@@ -1,17 +1,19 @@
 """Admission as the AWS controllers' webhooks do it: gates into new pods, defaults into new bindings."""
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 from . import select
 from .errors import ApiError
 from .kinds import AUTO_BINDINGS, BINDINGS, NAMESPACES, PODS, SERVICES, WEBHOOKS, Kind
-from .store import Store
+from .store import Event, Store
 from .targets import LoadBalancers
 
 Json = Any
 LEGACY = "target-health.alb.ingress.k8s.aws"
 SERVER = "https://aws-load-balancer-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s"
+CACHE_SECONDS = 0.03  # recorded: pods created up to 20 ms after a deletion still got its gate, none after 50 ms
 FAILURES = {  # the ends of the recorded texts
     "refused": "dial tcp 10.0.171.20:9443: connect: connection refused",
     "timeout": "context deadline exceeded",
@@ -53,6 +55,9 @@ class Injection:
         self.up = up
         self.failure = "refused"
         self.broken: set[str] = set()  # binding kinds whose webhook fails although the controller runs
+        self._left: dict[str, dict[str, tuple[float, Json]]] = {}  # kind, uid: deleted bindings that the webhook's cache may still hold
+        for kind, _ in FAMILIES.values():
+            store.listen(kind, partial(self._leaves, self._left.setdefault(kind.key, {})))
         store.admit[PODS.key].insert(0, self.admit_pod)
         store.admit[BINDINGS.key].append(self.admit_binding)
 
@@ -79,16 +84,28 @@ class Injection:
         return (select.selector(hook.get("namespaceSelector"))(namespace["metadata"].get("labels") or {})
                 and select.selector(hook.get("objectSelector"))(pod["metadata"].get("labels") or {}))
 
+    def _leaves(self, left: dict[str, tuple[float, Json]], event: Event) -> None:
+        now, binding = self.store.clock.now(), event.item.data
+        if binding["metadata"].get("deletionTimestamp") or event.type == "DELETED":
+            left.setdefault(binding["metadata"]["uid"], (now, binding))
+            for uid in [u for u, (at, _) in left.items() if now - at > 60]:
+                del left[uid]
+
+    def _bindings(self, kind: Kind, namespace: str) -> list[Json]:
+        """As the webhook's cache has them: a deletion is news to it for a moment."""
+        now = self.store.clock.now()
+        live = [b for b in self.store.list(kind, namespace) if not b["metadata"].get("deletionTimestamp")]
+        return live + [b for at, b in self._left[kind.key].values() if now - at < CACHE_SECONDS and b["metadata"]["namespace"] == namespace]
+
     def inject(self, pod: Json, kind: Kind, prefix: str) -> None:
         """A gate for each ip binding whose Service selects the pod."""
         labels = pod["metadata"].get("labels") or {}
         wanted = []
-        for binding in self.store.list(kind, pod["metadata"]["namespace"]):
+        for binding in self._bindings(kind, pod["metadata"]["namespace"]):
             spec = binding["spec"]
             svc = self.store.get(SERVICES, pod["metadata"]["namespace"], (spec.get("serviceRef") or {}).get("name", ""))
             selector = (svc or {}).get("spec", {}).get("selector") or {}
-            if (spec.get("targetType") == "ip" and selector and selector.items() <= labels.items()
-                    and not binding["metadata"].get("deletionTimestamp")):
+            if spec.get("targetType") == "ip" and selector and selector.items() <= labels.items():
                 wanted.append(prefix + binding["metadata"]["name"])
         if not wanted:
             return
