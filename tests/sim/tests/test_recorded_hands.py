@@ -3,91 +3,18 @@ from __future__ import annotations
 
 import re
 import unittest
-from typing import Any, Callable, Optional
+from typing import Any
 
-from lab import Cond, Lab, cond, recorded, recorded_events, recorded_pods
-from gatesim.kinds import BINDINGS, BY_KEY, EVENTS, PODS, SERVICES
+from lab import Lab, recorded, recorded_events
+from recording import CHECKING, GATE, Recording, plain, recorded_changes
+from gatesim.kinds import BINDINGS, BY_KEY, EVENTS, PODS
 from gatesim.targets import script
 
 Json = Any
-GATE = "target-health.elbv2.k8s.aws/"
-CHECKING = {"state": "initial", "reason": "Elb.InitialHealthChecking", "description": "Initial health checks in progress"}
-CONDITIONS = ("Ready", "ContainersReady")
 
 
-def plain(text: str) -> str:
-    """A message without what differs from call to call."""
-    return re.sub(r"RequestID: [0-9a-f-]+", "RequestID: ID", re.sub(r"\d+\.\d+\.\d+\.\d+", "IP", text))
-
-
-def recorded_changes(step: str, kind: str, name: str, key: str) -> list[Cond]:
-    """The states that a condition of an object went through, from the step's timeline."""
-    changes = [t["change"][key] for t in recorded(step)["timeline"] if (t["kind"], t["name"]) == (kind, name) and key in t["change"]]
-    return [(c[0], c[1] or None, c[2] or None) for c in changes]
-
-
-class Again(unittest.TestCase):
-    """Field by field, as test_recorded.py."""
-
-    def setUp(self) -> None:
-        self.maxDiff = None
-        self.lab: Optional[Lab] = None
-
-    def tearDown(self) -> None:
-        if self.lab is not None:
-            self.assertEqual([], self.lab.cluster.clock.errors)
-
-    def start(self, *names: str, **settings: Any) -> Lab:
-        self.lab = Lab(*names, **settings)
-        return self.lab
-
-    def same_pod(self, step: str, name: str, other: str = "") -> None:
-        """Gates in their order, their conditions, Ready and ContainersReady: all as recorded."""
-        assert self.lab is not None
-        have, want = self.lab.get(name), recorded_pods(step)[other or name]
-        gates = [g["conditionType"] for g in want["spec"].get("readinessGates") or []]
-        self.assertEqual(gates, [g["conditionType"] for g in have["spec"].get("readinessGates") or []], f"{step}: gates of {name}")
-        for kind in (*gates, *CONDITIONS):
-            self.assertEqual(cond(want, kind), cond(have, kind), f"{step}: {kind} of {name}")
-
-    def same_calls(self, step: str, addresses: dict[str, str]) -> None:
-        """The controller's calls since the list was emptied are the recorded ones: action, targets, answer; repeated reads count once.
-
-        addresses: of the recording by those of here.
-        """
-        assert self.lab is not None
-
-        def shape(calls: list[Json], names: dict[str, str]) -> list[Json]:
-            out: list[Json] = []
-            for call in calls:
-                targets = call.get("targets", "all")
-                row = [call["action"], sorted(names[t.split(":")[0]] for t in targets) if isinstance(targets, list) else targets, call.get("error"),
-                       sorted([names[a.split(":")[0]], state, reason] for a, state, reason in call.get("answer") or [])]
-                if call["action"] != "DescribeTargetGroups" and (not out or row != out[-1]):
-                    out.append(row)
-            return out
-        group = self.lab.name
-        want = shape([c for c in recorded(step)["elbv2_calls"] if c["tg"] == group], {v: v for v in addresses.values()})
-        have = shape([c for c in self.lab.cluster.elb.calls if c["tg"] == group], addresses)
-        self.assertEqual(want, have, step)
-
-    def ip(self, name: str) -> str:
-        assert self.lab is not None
-        return str(self.lab.get(name)["status"]["podIP"])
-
-    def watch(self, name: str, kind: str) -> list[Cond]:
-        """Collects the states that a condition of a pod goes through from now on."""
-        assert self.lab is not None
-        seen: list[Cond] = [cond(self.lab.get(name), kind)] if self.lab.store.item(PODS, self.lab.namespace, name) else [None]
-
-        def changed(event: Any) -> None:
-            now = cond(event.item.data, kind)
-            if event.item.data["metadata"]["name"] == name and now != seen[-1]:
-                seen.append(now)
-        self.lab.store.listen(PODS, changed)
-        return seen
-
-    # The steps
+class Hands(Recording):
+    """Step by step."""
 
     def test_36_gates_written_by_hand(self) -> None:
         lab = self.start("nmd", "names")
@@ -141,15 +68,6 @@ class Again(unittest.TestCase):
         name = pod.removesuffix("-late")
         return tuple((c["status"], c.get("reason"), (c.get("message") or "").replace(name, "NAME")) for c in (*gates, ready))
 
-    @staticmethod
-    def other_binding(lab: Lab, name: str) -> None:
-        """One more Service and binding beside the lab's own; its targets are healthy at once."""
-        group = lab.cluster.elb.add(name, script=script("healthy"))
-        lab.cluster.create(SERVICES, {"metadata": {"name": name, "namespace": lab.namespace}, "spec": {
-            "selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
-        lab.cluster.create(BINDINGS, {"metadata": {"name": name, "namespace": lab.namespace}, "spec": {
-            "targetGroupARN": group.arn, "serviceRef": {"name": name, "port": 80}}})
-
     def test_39_an_address_reused_while_the_controller_is_held_up(self) -> None:
         lab = self.start("reuse", "reuse")
         lab.health("healthy")
@@ -197,10 +115,6 @@ class Again(unittest.TestCase):
         lab.cluster.elb.faults.clear()
         lab.run(118)
         self.assertEqual(("True", None, None), lab.gate("b"))
-
-    @staticmethod
-    def events_of(lab: Lab, name: str) -> list[Json]:
-        return [e for e in lab.events() if e["involvedObject"]["name"] == name]
 
     @staticmethod
     def watch_checkpoint(lab: Lab) -> list[str]:
