@@ -204,7 +204,8 @@ static const struct option options[] = {
            "never stuck before this"),
     NUMBER(OPTION_DURATION, "pace.recheck", recheck_ms, SECOND, HOUR, "15s", true,
            "the controller's --targetgroupbinding-requeue-duration"),
-    NUMBER(OPTION_DURATION, "pace.stale_after", stale_after_ms, 5 * SECOND, HOUR, "90s", true,
+    /* sources give a sign of life every 10 s */
+    NUMBER(OPTION_DURATION, "pace.stale_after", stale_after_ms, 15 * SECOND, HOUR, "90s", true,
            "a source silent for this long is stale"),
     NUMBER(OPTION_DURATION, "pace.lease_stale", lease_stale_ms, 5 * SECOND, HOUR, "60s", true,
            "the controller's lease not renewed for this long: stalled"),

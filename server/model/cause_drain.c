@@ -117,7 +117,7 @@ bool judge_drain(const struct drain_question *q, struct arena *arena, struct fin
                          arena_printf(arena, "target %s:%lld", gone->t.id, (long long)gone->t.port),
                          "draining, its pod is gone");
     }
-    const struct list findings = scope_close(j);
+    const struct list findings = scope_close(j).findings;
     *ret = *LIST_AT(struct finding, findings, 0);
     return true;
 }

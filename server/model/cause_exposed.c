@@ -308,23 +308,28 @@ bool slices_have(const struct list *slices, const char *service, const char *add
     return false;
 }
 
-/* A target that has long been there and no endpoint of the Service explains. At most a few are
- * looked up, so that the cost stays linear. */
-static const struct facts_target *foreign_target(const struct judge *j, const struct view *v)
+/* A target that has long been there and no endpoint of the Service explains; a younger one is
+ * looked at again. At most a few are looked up, so that the cost stays linear. */
+static const struct facts_target *foreign_target(struct judge *j, const struct view *v)
 {
     enum { LOOKUPS = 20 };
     const struct facts_group *g = v->fb->group;
-    uint32_t looked = 0;
-    for (uint32_t i = 0; g->known && i < g->targets.n && looked < LOOKUPS; i++) {
+    uint32_t left[2] = {LOOKUPS, LOOKUPS}; /* of old ones, of young ones */
+    for (uint32_t i = 0; g->known && i < g->targets.n; i++) {
         const struct facts_target *t = LIST_AT(struct facts_target, g->targets, i);
-        bool drains = strstr(t->t.state, "draining") != NULL;
-        if (drains || j->sight->now - later(t->first_seen_at, t->state_since) < FOREIGN_GRACE) {
+        int64_t old_at = later(t->first_seen_at, t->state_since) + FOREIGN_GRACE;
+        bool young = j->sight->now < old_at;
+        if (strstr(t->t.state, "draining") != NULL || left[young] == 0) {
             continue;
         }
-        looked++;
-        if (!slices_have(&j->f->ns->slices, v->fb->binding->service, t->t.id)) {
+        left[young]--;
+        if (slices_have(&j->f->ns->slices, v->fb->binding->service, t->t.id)) {
+            continue;
+        }
+        if (!young) {
             return t;
         }
+        judge_look_at(j, old_at);
     }
     return NULL;
 }
@@ -383,8 +388,11 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
         take_over(j, c);
         return;
     }
-    bool blind = kind_denied(j, "endpointslices") || v->fb->service == NULL ||
-                 event_live(j, v, v->reconcile) != NULL;
+    const struct kube_event *failing = event_live(j, v, v->reconcile);
+    bool blind = kind_denied(j, "endpointslices") || v->fb->service == NULL || failing != NULL;
+    if (look_for_foreign && failing != NULL) {
+        judge_look_at(j, event_at(failing) + EVENT_LIVE_MS + 1);
+    }
     const struct facts_target *t = look_for_foreign && !blind ? foreign_target(j, v) : NULL;
     if (t != NULL) {
         c.likely = true;
@@ -406,9 +414,6 @@ void cause_fail_open(struct judge *j, const struct view *v)
     uint32_t unhealthy_targets = 0;
     bool served = v->open > 0;
     int64_t since = 0;
-    if (g->observed_at < v->acted_at) {
-        return; /* a gate has moved since our poll */
-    }
     for (uint32_t i = 0; g->known && i < g->targets.n; i++) {
         const struct facts_target *t = LIST_AT(struct facts_target, g->targets, i);
         if (strstr(t->t.state, "draining") != NULL) {
@@ -422,6 +427,10 @@ void cause_fail_open(struct judge *j, const struct view *v)
         since = later(since, t->state_since);
     }
     if (unhealthy_targets == 0) {
+        return;
+    }
+    if (g->observed_at < v->acted_at) { /* a gate has moved since our poll */
+        judge_look_at(j, j->f->now + j->f->policy->recheck_ms);
         return;
     }
     struct finding *f =

@@ -137,7 +137,7 @@ const char *cause_of_webhook(struct judge *j, const char *message);
 struct judge *scope_open(const struct facts_namespace *ns, const struct facts_cluster *cluster,
                          const struct policy *policy, const struct list *prior,
                          struct arena *arena);
-struct list scope_close(struct judge *j);
+struct scope_verdict scope_close(struct judge *j);
 /* Is the address an endpoint of the Service? */
 bool slices_have(const struct list *slices, const char *service, const char *address);
 
@@ -146,6 +146,8 @@ void cause_cleanup(struct judge *j, struct view *v, bool waiting);
 void cause_network(struct judge *j, struct view *v);
 void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign);
 void cause_fail_open(struct judge *j, const struct view *v);
+/* The API server is silent, denies us, or cannot be reached. */
+void cause_kubernetes(struct judge *j);
 /* The controller's lease when it is no longer renewed, else NULL. */
 const struct kube_lease *cause_lease_stale(struct judge *j);
 

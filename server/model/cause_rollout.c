@@ -212,21 +212,9 @@ static void own_endpoints(struct judge *j)
 
 static void silent_source(struct judge *j)
 {
-    const struct facts_cluster *c = j->f->cluster;
-    if (!c->kube_stale || !j->waiting) {
-        return;
+    if (j->f->cluster->kube_stale && j->waiting) {
+        cause_kubernetes(j);
     }
-    bool reached = strcmp(c->kube_state, "ok") == 0 || strcmp(c->kube_state, "syncing") == 0;
-    char text[CLOCK_TEXT_SIZE];
-    struct finding *f =
-        claim_object(j, &(struct claim){.code = reached ? "data_stale" : "kubernetes_unreachable",
-                                        .object = "Source/kubernetes",
-                                        .severity = SEVERITY_WARNING,
-                                        .since = c->kube_ok_at,
-                                        .a = c->kube_message,
-                                        .b = c->kube_state});
-    finding_evidence(j, f, "Source/kubernetes", "last sign of life", "%s, state %s: %.300s",
-                     clock_format(c->kube_ok_at, text), c->kube_state, c->kube_message);
 }
 
 /* ---- nothing above holds ---- */

@@ -41,11 +41,11 @@ struct judge *scope_open(const struct facts_namespace *ns, const struct facts_cl
     return &e->judge;
 }
 
-struct list scope_close(struct judge *j)
+struct scope_verdict scope_close(struct judge *j)
 {
     claims_write(j);
     judge_findings_close(j);
-    return j->v->findings;
+    return (struct scope_verdict){j->v->findings, j->v->next_look};
 }
 
 /* ---- a namespace ---- */
@@ -139,8 +139,11 @@ static void backend(struct judge *j, struct view *v)
     const struct kube_binding *b = v->fb->binding;
     bool no_service = v->fb->service == NULL;
     if (b->meta.deleted_at != 0 || kind_denied(j, "services") ||
-        j->sight->now - b->meta.created_at < BACKEND_GRACE ||
         (!no_service && port_exists(v->fb->service, b->service_port))) {
+        return;
+    }
+    if (j->sight->now - b->meta.created_at < BACKEND_GRACE) {
+        judge_look_at(j, b->meta.created_at + BACKEND_GRACE);
         return;
     }
     struct finding *f = claim_object(
@@ -220,7 +223,7 @@ static void group_denied(struct judge *j, struct view *v)
 }
 
 void judge_namespace(const struct facts_namespace *ns, const struct facts_cluster *cluster,
-                     const struct policy *policy, struct arena *arena, struct list *ret_findings)
+                     const struct policy *policy, struct arena *arena, struct scope_verdict *ret)
 {
     struct judge *j = scope_open(ns, cluster, policy, &ns->findings, arena);
     label(j);
@@ -237,7 +240,7 @@ void judge_namespace(const struct facts_namespace *ns, const struct facts_cluste
         cause_shared(j, v, true);
         cause_fail_open(j, v);
     }
-    *ret_findings = scope_close(j);
+    *ret = scope_close(j);
 }
 
 /* ---- the cluster ---- */
@@ -247,23 +250,29 @@ static bool state_is(const char *state, const char *a, const char *b)
     return strcmp(state, a) == 0 || strcmp(state, b) == 0;
 }
 
-static void kubernetes(struct judge *j)
+void cause_kubernetes(struct judge *j)
 {
     const struct facts_cluster *c = j->f->cluster;
     char text[CLOCK_TEXT_SIZE];
-    bool down = state_is(c->kube_state, "unreachable", "failing");
+    const char *code = state_is(c->kube_state, "unreachable", "failing") ? "kubernetes_unreachable"
+                       : strcmp(c->kube_state, "denied") == 0            ? "kubernetes_denied"
+                                                                         : "data_stale";
+    struct finding *f = claim_object(j, &(struct claim){.code = code,
+                                                        .object = "Source/kubernetes",
+                                                        .severity = SEVERITY_WARNING,
+                                                        .since = c->kube_ok_at,
+                                                        .a = c->kube_message,
+                                                        .b = c->kube_state});
+    const char *last = c->kube_ok_at != 0 ? clock_format(c->kube_ok_at, text) : "none";
+    finding_evidence(j, f, "Source/kubernetes", "last sign of life", "%s, state %s%s%.300s", last,
+                     c->kube_state, c->kube_message[0] != '\0' ? ": " : "", c->kube_message);
+}
+
+static void kubernetes(struct judge *j)
+{
+    const struct facts_cluster *c = j->f->cluster;
     if (c->kube_stale || state_is(c->kube_state, "unreachable", "denied")) {
-        const char *code = down                                   ? "kubernetes_unreachable"
-                           : strcmp(c->kube_state, "denied") == 0 ? "kubernetes_denied"
-                                                                  : "data_stale";
-        struct finding *f = claim_object(j, &(struct claim){.code = code,
-                                                            .object = "Source/kubernetes",
-                                                            .severity = SEVERITY_WARNING,
-                                                            .since = c->kube_ok_at,
-                                                            .a = c->kube_message,
-                                                            .b = c->kube_state});
-        finding_evidence(j, f, "Source/kubernetes", "last sign of life", "%s, state %s: %.300s",
-                         clock_format(c->kube_ok_at, text), c->kube_state, c->kube_message);
+        cause_kubernetes(j);
     }
     if (c->denied_kinds[0] != '\0') {
         struct finding *f = claim_object(j, &(struct claim){.code = "kubernetes_denied",
@@ -322,12 +331,12 @@ static void controller(struct judge *j)
 }
 
 void judge_cluster(const struct facts_cluster *cluster, const struct policy *policy,
-                   struct arena *arena, struct list *ret_findings)
+                   struct arena *arena, struct scope_verdict *ret)
 {
     static const struct facts_namespace none = {.name = ""};
     struct judge *j = scope_open(&none, cluster, policy, &cluster->findings, arena);
     kubernetes(j);
     aws(j);
     controller(j);
-    *ret_findings = scope_close(j);
+    *ret = scope_close(j);
 }

@@ -337,10 +337,14 @@ void judge_rollout(const struct facts *facts, struct arena *arena, struct rollou
 /* Findings about a namespace or the whole cluster that hang on no rollout: audit and source
  * findings (gates_not_used, controller_stalled with nobody waiting, target_group_shared,
  * binding_cleanup_failing ...). */
+struct scope_verdict {
+    struct list findings; /* struct finding */
+    int64_t next_look;    /* Unix ms; 0 = only on change */
+};
 void judge_namespace(const struct facts_namespace *ns, const struct facts_cluster *cluster,
-                     const struct policy *policy, struct arena *arena, struct list *ret_findings);
+                     const struct policy *policy, struct arena *arena, struct scope_verdict *ret);
 void judge_cluster(const struct facts_cluster *cluster, const struct policy *policy,
-                   struct arena *arena, struct list *ret_findings);
+                   struct arena *arena, struct scope_verdict *ret);
 
 /* Do a workload's pods end before the load balancer stops sending to them? For audit and preflight:
  * info, since the defaults of Kubernetes and AWS already disagree; a warning where targets were

@@ -96,6 +96,14 @@ static void log_notes(struct writer *w, const struct policy_notes *notes)
     }
 }
 
+/* A verdict's next look; 0 = none. */
+static void look_again(struct writer *w, int64_t at)
+{
+    if (at != 0 && at < w->next_look) {
+        w->next_look = at;
+    }
+}
+
 static bool judge_one_rollout(struct writer *w, int64_t id, struct err *err)
 {
     struct store *s = w->opt.store;
@@ -123,9 +131,7 @@ static bool judge_one_rollout(struct writer *w, int64_t id, struct err *err)
     if (!store_save_rollout(s, id, &facts, &verdict, &saved, err)) {
         return false;
     }
-    if (verdict.next_look != 0 && verdict.next_look < w->next_look) {
-        w->next_look = verdict.next_look;
-    }
+    look_again(w, verdict.next_look);
     struct alert_subject subject = {w->config, id, &facts, &verdict, &saved, w->arena};
     return alert_rollout(s, &subject, &w->queued, err);
 }
@@ -136,7 +142,7 @@ static bool judge_one_namespace(struct writer *w, int64_t id, struct err *err)
     const struct facts_cluster *cluster = NULL;
     const struct facts_namespace *ns = NULL;
     struct policy policy;
-    struct list findings = {0};
+    struct scope_verdict v = {0};
     struct err why = {0};
     policy_general(w->config, &policy);
     if (!store_cluster_facts(s, &cluster, err)) {
@@ -149,21 +155,23 @@ static bool judge_one_namespace(struct writer *w, int64_t id, struct err *err)
         *err = why;
         return false;
     }
-    judge_namespace(ns, cluster, &policy, w->arena, &findings);
-    return store_save_findings(s, id, &findings, namespace_injection(ns, cluster), err);
+    judge_namespace(ns, cluster, &policy, w->arena, &v);
+    look_again(w, v.next_look);
+    return store_save_findings(s, id, &v, namespace_injection(ns, cluster), err);
 }
 
 static bool judge_the_cluster(struct writer *w, struct err *err)
 {
     const struct facts_cluster *cluster = NULL;
     struct policy policy;
-    struct list findings = {0};
+    struct scope_verdict v = {0};
     policy_general(w->config, &policy);
     if (!store_cluster_facts(w->opt.store, &cluster, err)) {
         return false;
     }
-    judge_cluster(cluster, &policy, w->arena, &findings);
-    return store_save_findings(w->opt.store, 0, &findings, NULL, err);
+    judge_cluster(cluster, &policy, w->arena, &v);
+    look_again(w, v.next_look);
+    return store_save_findings(w->opt.store, 0, &v, NULL, err);
 }
 
 static bool judge_one(struct writer *w, const struct dirty *d, struct err *err)

@@ -186,6 +186,7 @@ bool apply_forget_all(struct store *s, struct err *err)
     idmap_clear(&s->touched_groups);
     idmap_clear(&s->group_seen_at);
     idmap_clear(&s->group_written_at);
+    idmap_clear(&s->namespace_looks);
     memset(s->leases, 0, sizeof s->leases);
     owners_drop(s);
     names_drop(s);

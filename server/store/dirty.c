@@ -100,6 +100,35 @@ void store_dirty_all(struct store *s)
     s->dirty.all_wanted = !ok;
 }
 
+void dirty_look_at(struct store *s, int64_t ns_id, int64_t at)
+{
+    if (ns_id == 0) {
+        s->cluster_look_at = at != 0 && at < s->cluster_look_at ? at : s->cluster_look_at;
+        return;
+    }
+    (void)idmap_remove(&s->namespace_looks, ns_id); /* it may have had none */
+    if (at != 0) {
+        (void)idmap_put(&s->namespace_looks, ns_id, at); /* new now */
+    }
+}
+
+/* Marks namespaces whose look has come; returns the earliest still ahead or `next`. */
+static int64_t namespaces_due(struct store *s, int64_t now, int64_t next)
+{
+    size_t pos = 0;
+    int64_t id = 0;
+    int64_t at = 0;
+    while (idmap_next(&s->namespace_looks, &pos, &id, &at)) {
+        if (at != 0 && at <= now) {
+            dirty_mark(s, DIRTY_NAMESPACE, id);
+            (void)idmap_put(&s->namespace_looks, id, 0); /* no longer; the key is there */
+        } else if (at != 0 && at < next) {
+            next = at;
+        }
+    }
+    return next;
+}
+
 int64_t store_dirty_due(struct store *s, int64_t now)
 {
     struct err ignored = {0}; /* the next tick looks again */
@@ -121,7 +150,7 @@ int64_t store_dirty_due(struct store *s, int64_t now)
     st = db_get(&s->db, SQL_WORKLOAD_NEXT);
     db_bind(st, "i", now);
     bool row = false;
-    int64_t next = s->cluster_look_at;
+    int64_t next = namespaces_due(s, now, s->cluster_look_at);
     if (db_step(&s->db, st, &row, &ignored) && row) {
         int64_t look = db_int(st, 0);
         next = look > 0 && look < next ? look : next;

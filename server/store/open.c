@@ -281,6 +281,7 @@ void store_close(struct store *s)
     idmap_fini(&s->touched_rollouts);
     idmap_fini(&s->touched_namespaces);
     idmap_fini(&s->touched_groups);
+    idmap_fini(&s->namespace_looks);
     idmap_fini(&s->tallies);
     idmap_fini(&s->group_seen_at);
     idmap_fini(&s->group_written_at);

@@ -185,12 +185,13 @@ bool end_findings(struct store *s, int64_t workload_id, struct err *err)
     return db_run(&s->db, st, err);
 }
 
-bool store_save_findings(struct store *s, int64_t ns_id, const struct list *findings,
+bool store_save_findings(struct store *s, int64_t ns_id, const struct scope_verdict *v,
                          const char *injection, struct err *err)
 {
     struct saving w = {.ns_id = ns_id};
     arena_reset(s->scratch);
-    if (!save_findings(s, &w, findings, err)) {
+    dirty_look_at(s, ns_id, v->next_look);
+    if (!save_findings(s, &w, &v->findings, err)) {
         return false;
     }
     if (injection != NULL && ns_id != 0) {

@@ -173,6 +173,7 @@ struct store {
     struct arena *injector_arena;
     struct list injectors; /* struct injector (injector.c) */
     int64_t cluster_look_at;
+    struct idmap namespace_looks; /* namespace -> when time alone may change what is found there */
 
     struct arena *scratch; /* reset per object */
     struct buf pack;
@@ -327,6 +328,8 @@ bool sync_flush(struct store *s, bool all, struct err *err) MUST_CHECK;
 
 /* ---- dirty.c ---- */
 void dirty_mark(struct store *s, enum dirty_what what, int64_t id);
+/* When to judge a namespace or (0) the cluster again though nothing changes; at 0: not. */
+void dirty_look_at(struct store *s, int64_t ns_id, int64_t at);
 void dirty_commit(struct store *s);
 void dirty_rollback(struct store *s);
 bool dirty_namespace_rollouts(struct store *s, int64_t ns_id, struct err *err) MUST_CHECK;

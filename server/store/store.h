@@ -104,7 +104,8 @@ struct dirty {
 bool store_next_dirty(struct store *s, struct dirty *ret);
 size_t store_dirty_count(const struct store *s);
 void store_dirty_all(struct store *s); /* after start and after a reload of thresholds */
-/* Marks rollouts whose next_look has come. Returns the earliest next_look still ahead, 0 = none. */
+/* Marks rollouts, namespaces and the cluster whose next look has come. Returns the earliest
+ * next_look still ahead, 0 = none. */
 int64_t store_dirty_due(struct store *s, int64_t now);
 
 /* Facts shared by a commit: loaded on first use, cached until something they hold changes. Borrowed
@@ -133,9 +134,10 @@ struct saved {
 bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts *facts,
                         const struct rollout_verdict *v, struct saved *ret,
                         struct err *err) MUST_CHECK;
-/* Findings of a namespace or (ns_id 0) the cluster that hang on no rollout; and the namespace's
- * injection verdict (NULL for the cluster). */
-bool store_save_findings(struct store *s, int64_t ns_id, const struct list *findings,
+/* Findings of a namespace or (ns_id 0) the cluster that hang on no rollout, and when to look again;
+ * and the namespace's injection verdict (NULL for the cluster). Looks are kept in memory: after a
+ * start everything is judged anyway. */
+bool store_save_findings(struct store *s, int64_t ns_id, const struct scope_verdict *v,
                          const char *injection, struct err *err) MUST_CHECK;
 
 /* The target groups that bindings name, for the poller: struct elb_wish rows are the caller's

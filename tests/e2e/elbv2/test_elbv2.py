@@ -39,7 +39,7 @@ class Elbv2(unittest.TestCase):
 
     def serve(self, env: dict[str, str], name: str = "gatehouse", **aws: Any) -> Gatehouse:
         server = Gatehouse(self.folder, {"kubernetes": {"kubeconfig": str(self.sim.kubeconfig)}, "aws": {**FAST, **aws},
-                                         "pace": {"stale_after": "10s"}}, name=name,
+                                         "pace": {"stale_after": "15s"}}, name=name,
                            env={"AWS_EC2_METADATA_DISABLED": "", **env})
         self.addCleanup(server.stop)
         return server
@@ -55,6 +55,10 @@ class Elbv2(unittest.TestCase):
     @staticmethod
     def pods(server: Gatehouse, name: str = "good") -> list[dict[str, Any]]:
         return server.get(f"/namespaces/shop/rollouts/deployment/{name}/pods")["items"]
+
+    @staticmethod
+    def faults(server: Gatehouse) -> dict[str, dict[str, Any]]:
+        return {f["code"]: f for f in server.get("/audit")["cluster_findings"] if f["object"] == "Source/aws"}
 
     def healthy(self, server: Gatehouse) -> None:
         def all_healthy() -> bool:
@@ -100,8 +104,14 @@ class Elbv2(unittest.TestCase):
         self.sim.control("faults", denied)
         self.wait_source(server, "denied", part="elasticloadbalancing:DescribeTargetHealth")
         self.assertTrue(all(p["targets"] for p in self.pods(server)), "rows stay")
+        found = wait_until("its cause is named", lambda: self.faults(server).get("aws_denied"), 10)
+        self.assertEqual((found["object"], found["severity"]), ("Source/aws", "warning"))
+        self.assertIn("elasticloadbalancing:DescribeTargetHealth", found["message"])
+        self.assertIn("IAM policy", found["action"])
+        server.wait_state("shop", "good", "serving")  # by its conditions alone
         self.sim.control("faults", method="DELETE")
         self.wait_source(server, "ok")
+        wait_until("no cause is left", lambda: self.faults(server) == {}, 10)
         for fault in ({"action": "cut", "after_bytes": 200}, {"action": "status", "code": 502, "html": True},
                       {"action": "status", "code": 400, "reason": "Throttling"}, {"action": "garbage"}):
             with self.subTest(str(fault)):

@@ -98,11 +98,24 @@ class Faults(unittest.TestCase):
         self.sim.control("do", {"do": "set-image", "workload": "shop/good", "image": "registry.example/shop/good:9"})
         again.wait_state("shop", "good", "progressing", seconds=20)
 
+    @staticmethod
+    def sources_at_fault(server: Gatehouse) -> dict[str, dict]:
+        return {f["code"]: f for f in server.get("/audit")["cluster_findings"] if f["object"] == "Source/kubernetes"}
+
     def test_a_source_that_is_gone_leaves_its_rows_and_says_so(self) -> None:
-        server = Gatehouse(self.folder, {**self.config(), "pace": {"stale_after": "5s"}})
+        server = Gatehouse(self.folder, {**self.config(), "pace": {"stale_after": "15s"}})
         self.addCleanup(server.stop)
         server.wait_state("shop", "good", "serving")
+        self.assertEqual(self.sources_at_fault(server), {})
+        self.sim.popen.send_signal(signal.SIGSTOP)  # connections stay, nothing comes
+        found = wait_until("the cluster's data is called stale", lambda: self.sources_at_fault(server).get("data_stale"), 40)
+        self.assertEqual((found["object"], found["severity"]), ("Source/kubernetes", "warning"))
+        self.assertIn("no sign of life", found["message"])
+        self.assertIn("state ok", found["evidence"][0]["value"])
+        self.sim.popen.send_signal(signal.SIGCONT)
+        wait_until("it is fresh again", lambda: self.sources_at_fault(server) == {} and not server.rollout("shop", "good")["stale"], 40)
         self.sim.stop(signal.SIGKILL)
+        wait_until("the API server is called unreachable", lambda: "kubernetes_unreachable" in self.sources_at_fault(server), 40)
         stale = wait_until("the rollout is marked stale",
                            lambda: (r := server.rollout("shop", "good")) and r["stale"] and r, 40)
         self.assertEqual(stale["pods"]["desired"], 3)

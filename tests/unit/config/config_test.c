@@ -75,6 +75,8 @@ static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
         {"gates: {families: [duty=duty.example.org]}\n", FAMILY("duty=duty.example.org")},
         {"gates: {families: ['Duty=example.org/']}\n", FAMILY("Duty=example.org/")},
         {"gates: {families: ['duty=example.org/a b']}\n", FAMILY("duty=example.org/a b")},
+        {"pace: {stale_after: 14s}\n",
+         "f.yaml:1:21: pace.stale_after: 14s is out of range: 15000 ms to 3600000 ms"},
         {"pace: {slow_factor: 400%}\n",
          "pace.stuck_factor (300%) must be above pace.slow_factor (400%)"},
         {"pace:\n  overrides:\n    - {namespace: shop, runbook: \"javascript:alert(1)\"}\n",

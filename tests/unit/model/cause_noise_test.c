@@ -234,13 +234,13 @@ static void one_rollout(uint32_t seed, uint32_t *ret_served)
     struct lab *l = w.l;
     for (int i = 0; i < STEPS * 2; i++) {
         step(&w);
-        struct list findings;
+        struct scope_verdict found;
         quiet(&w, &lab_judge(l)->findings, seed);
         if (i % 10 == 0) {
-            judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
-            quiet(&w, &findings, seed);
-            judge_cluster(&l->cluster, &l->policy, l->a, &findings);
-            quiet(&w, &findings, seed);
+            judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+            quiet(&w, &found.findings, seed);
+            judge_cluster(&l->cluster, &l->policy, l->a, &found);
+            quiet(&w, &found.findings, seed);
         }
         lab_after(l, STEP_S);
     }

@@ -131,6 +131,22 @@ static void stale(struct lab *l)
     silent(l);
     l->cluster.kube_state = "ok";
 }
+static void denied(struct lab *l)
+{
+    silent(l);
+    l->cluster.kube_state = "denied";
+    l->cluster.kube_message = "pods is forbidden";
+}
+static void stale_at_rest(struct lab *l)
+{
+    shop_serves(l);
+    l->cluster.kube_stale = true;
+}
+static void not_silent(struct lab *l)
+{
+    shop_ready(l);
+    l->cluster.kube_ok_at = l->f.now - 89000;
+}
 static void node_lost(struct lab *l)
 {
     shop_after(l, 1);
@@ -225,7 +241,17 @@ static const struct scene_case around[] = {
      .scene = stale,
      .code = "data_stale",
      .primary = true,
-     .severity = SEVERITY_WARNING},
+     .severity = SEVERITY_WARNING,
+     .never = "kubernetes_unreachable",
+     .text = "no sign of life since"},
+    {.name = "data stale, at rest", .scene = stale_at_rest, .never = "data_stale"},
+    {.name = "data not stale", .scene = not_silent, .never = "data_stale"},
+    {.name = "Kubernetes denies",
+     .scene = denied,
+     .code = "kubernetes_denied",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "kubernetes_unreachable"},
     {.name = "replicas missing",
      .scene = replicas_missing,
      .code = "unexplained",
@@ -256,9 +282,9 @@ static const struct finding *find_in(const struct list *findings, const char *co
 
 static void expect_in_namespace(struct lab *l, const char *code, enum severity severity)
 {
-    struct list findings;
-    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
-    const struct finding *f = find_in(&findings, code);
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    const struct finding *f = find_in(&found.findings, code);
     if (f == NULL || f->severity != severity) {
         fail_msg("namespace: wanted %s, it says %s", code, f != NULL ? "another severity" : "no");
     }
@@ -269,9 +295,9 @@ static void a_namespace_in_order_says_nothing(void **state)
     (void)state;
     struct lab *l = shop_new();
     shop_serves(l);
-    struct list findings;
-    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
-    assert_int_equal(findings.n, 0);
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(found.findings.n, 0);
     lab_free(l);
 }
 
@@ -308,6 +334,59 @@ static void a_namespace_tells_what_will_bite(void **state)
     lab_free(l);
 }
 
+/* What needs time says when: nobody else looks at a namespace in which nothing changes. */
+static int64_t look_in_namespace(struct lab *l, const char *not_yet)
+{
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    assert_null(find_in(&found.findings, not_yet));
+    return found.next_look;
+}
+
+static void a_namespace_names_its_next_look(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    assert_int_equal(look_in_namespace(l, "binding_backend_not_found"), 0);
+    struct kube_binding *b = (struct kube_binding *)(uintptr_t)l->bindings[0].binding;
+    b->meta.created_at = l->f.now - 20000;
+    l->bindings[0].service = NULL;
+    int64_t look = look_in_namespace(l, "binding_backend_not_found");
+    assert_int_equal(look, l->f.now + 40000);
+    lab_clock(l, 40);
+    assert_int_equal(l->f.now, look);
+    expect_in_namespace(l, "binding_backend_not_found", SEVERITY_WARNING);
+    l->bindings[0].service = &l->services[0];
+
+    const struct kube_pod foreign = {.ip = "10.9.9.9"};
+    (void)lab_target(l, &l->bindings[0], &foreign, 8080, "healthy", "");
+    look = look_in_namespace(l, "target_group_shared");
+    assert_int_equal(look, l->f.now + 300000);
+    lab_clock(l, 300);
+    expect_in_namespace(l, "target_group_shared", SEVERITY_WARNING);
+    (void)lab_event(l, "TargetGroupBinding", "web", "FailedReconcile", "api error Throttling");
+    look = look_in_namespace(l, "target_group_shared"); /* what fails explains it */
+    assert_int_equal(look, l->f.now + 35 * 60 * 1000 + 1);
+    lab_free(l);
+}
+
+static void failing_open_waits_for_a_poll_after_the_last_gate(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    for (int i = 0; i < 2; i++) {
+        (void)lab_target(l, &l->bindings[0], l->pods[i], 8080, "unhealthy", "Target.Timeout");
+    }
+    l->bindings[0].gate_flipped_at = l->bindings[0].group->observed_at + 1;
+    assert_int_equal(look_in_namespace(l, "load_balancer_fail_open"), l->f.now + 15000);
+    l->bindings[0].group->observed_at += 10000;
+    lab_clock(l, 15);
+    expect_in_namespace(l, "load_balancer_fail_open", SEVERITY_ERROR);
+    lab_free(l);
+}
+
 static void a_foreign_target_is_told(void **state)
 {
     (void)state;
@@ -319,17 +398,17 @@ static void a_foreign_target_is_told(void **state)
     expect_in_namespace(l, "target_group_shared", SEVERITY_WARNING);
     (void)lab_target(l, &l->bindings[0], &foreign, 8080, "draining", "");
     lab_clock(l, 600);
-    struct list findings;
-    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
-    assert_null(find_in(&findings, "target_group_shared"));
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    assert_null(find_in(&found.findings, "target_group_shared"));
     lab_free(l);
 }
 
 static void expect_in_cluster(struct lab *l, const char *code, enum severity severity)
 {
-    struct list findings;
-    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
-    const struct finding *f = find_in(&findings, code);
+    struct scope_verdict found;
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    const struct finding *f = find_in(&found.findings, code);
     if (f == NULL || f->severity != severity) {
         fail_msg("cluster: wanted %s, it says %s", code, f != NULL ? "another severity" : "no");
     }
@@ -339,9 +418,9 @@ static void the_cluster_tells_of_its_sources_and_controller(void **state)
 {
     (void)state;
     struct lab *l = shop_new();
-    struct list findings;
-    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
-    assert_int_equal(findings.n, 0);
+    struct scope_verdict found;
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(found.findings.n, 0);
     l->leases[0].renew_at = l->f.now - 70000;
     expect_in_cluster(l, "controller_stalled", SEVERITY_WARNING);
     l->cluster.waiting_pods = 3;
@@ -361,15 +440,119 @@ static void the_cluster_tells_of_its_sources_and_controller(void **state)
     lab_free(l);
 }
 
+/* What each state of a source says, and when it says nothing. */
+static const struct source_case {
+    const char *kube; /* state */
+    bool stale;
+    const char *aws;
+    const char *denied_kinds;
+    const char *codes; /* "code object severity value\n" of all, in their order */
+} sources[] = {
+    {"ok", false, "ok", "", ""},
+    {"syncing", false, "syncing", "", ""},
+    {"ok", false, "off", "", ""},
+    {"failing", false, "ok", "", ""}, /* for a moment: the age decides */
+    {"ok", true, "ok", "",
+     "data_stale Source/kubernetes warning 2025-10-09T08:51:50Z, state ok: words\n"},
+    {"syncing", true, "ok", "",
+     "data_stale Source/kubernetes warning 2025-10-09T08:51:50Z, state syncing: words\n"},
+    {"failing", true, "ok", "",
+     "kubernetes_unreachable Source/kubernetes warning 2025-10-09T08:51:50Z, state failing: "
+     "words\n"},
+    {"unreachable", false, "ok", "",
+     "kubernetes_unreachable Source/kubernetes warning 2025-10-09T08:51:50Z, state unreachable: "
+     "words\n"},
+    {"denied", true, "ok", "",
+     "kubernetes_denied Source/kubernetes warning 2025-10-09T08:51:50Z, state denied: words\n"},
+    {"ok", false, "ok", "leases,events",
+     "kubernetes_denied Source/kubernetes warning leases,events\n"},
+    {"ok", false, "denied", "",
+     "aws_denied Source/aws warning denied: AccessDenied: ... DescribeTargetHealth\n"},
+    {"ok", true, "denied", "",
+     "data_stale Source/kubernetes warning 2025-10-09T08:51:50Z, state ok: words\n"
+     "aws_denied Source/aws warning denied: AccessDenied: ... DescribeTargetHealth\n"},
+    {"ok", false, "throttled", "",
+     "aws_throttled Source/aws info throttled: AccessDenied: ... DescribeTargetHealth\n"},
+    {"ok", false, "failing", "",
+     "aws_unreachable Source/aws warning failing: AccessDenied: ... DescribeTargetHealth\n"},
+};
+
+static const char *said_of(struct lab *l, const struct list *findings)
+{
+    const char *text = "";
+    for (uint32_t i = 0; i < findings->n; i++) {
+        const struct finding *f = LIST_AT(struct finding, *findings, i);
+        assert_true(well_written(f));
+        text = arena_printf(l->a, "%s%s %s %s %s\n", text, f->code, f->object,
+                            severity_name(f->severity),
+                            LIST_AT(struct evidence, f->evidence, 0)->value);
+    }
+    return text;
+}
+
+static void each_state_of_a_source_has_its_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        const struct source_case *c = &sources[i];
+        struct lab *l = shop_new();
+        struct scope_verdict found;
+        l->cluster.kube_state = c->kube;
+        l->cluster.kube_message = "words";
+        l->cluster.kube_stale = c->stale;
+        l->cluster.kube_ok_at = INT64_C(1759999910000);
+        l->cluster.aws_state = c->aws;
+        l->cluster.aws_message = "AccessDenied: ... DescribeTargetHealth";
+        l->cluster.denied_kinds = c->denied_kinds;
+        judge_cluster(&l->cluster, &l->policy, l->a, &found);
+        const char *said = said_of(l, &found.findings);
+        if (strcmp(said, c->codes) != 0) {
+            fail_msg("%s%s, aws %s: it says\n%swanted\n%s", c->kube, c->stale ? " and silent" : "",
+                     c->aws, said, c->codes);
+        }
+        if (c->stale) {
+            const struct finding *f = LIST_AT(struct finding, found.findings, 0);
+            assert_int_equal(f->since, l->cluster.kube_ok_at);
+        }
+        lab_free(l);
+    }
+}
+
+/* One account's role is denied: its bindings say so and no other. */
+static void a_group_that_is_denied_is_told_of_its_binding_alone(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    const char *why = "AccessDenied: not authorized to perform sts:AssumeRole";
+    (void)lab_binding(l, "other", "web", "80", "ip");
+    l->bindings[0].group->error = why;
+    l->bindings[0].group->known = false;
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    const struct finding *f = find_in(&found.findings, "aws_denied");
+    assert_non_null(f);
+    assert_string_equal(f->object, "TargetGroupBinding/web");
+    assert_non_null(strstr(f->message, "sts:AssumeRole"));
+    assert_string_equal(LIST_AT(struct evidence, f->evidence, 0)->value, why);
+    assert_non_null(strstr(f->action, "IAM policy"));
+    l->bindings[0].group->error = "connection reset";
+    assert_int_equal(look_in_namespace(l, "aws_denied"), 0);
+    l->bindings[0].group->error = why;
+    l->bindings[0].group->known = true; /* it was answered before: what is known stays */
+    assert_int_equal(look_in_namespace(l, "aws_denied"), 0);
+    lab_free(l);
+}
+
 static void no_credentials_are_no_fault(void **state)
 {
     (void)state;
     struct lab *l = shop_new();
     l->cluster.aws_known = false;
     l->cluster.aws_state = "absent";
-    struct list findings;
-    judge_cluster(&l->cluster, &l->policy, l->a, &findings);
-    assert_int_equal(findings.n, 0);
+    struct scope_verdict found;
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(found.findings.n, 0);
     lab_free(l);
 }
 
@@ -402,9 +585,9 @@ static void findings_of_a_namespace_keep_their_since(void **state)
     l->ns_object.meta.labels = (struct kvs){0};
     const struct prior_finding known = {"gates_not_used", "Namespace/shop", LAB_T0 - 5000};
     l->ns.findings = (struct list){&known, 1};
-    struct list findings;
-    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &findings);
-    assert_int_equal(LIST_AT(struct finding, findings, 0)->since, LAB_T0 - 5000);
+    struct scope_verdict found;
+    judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(LIST_AT(struct finding, found.findings, 0)->since, LAB_T0 - 5000);
     lab_free(l);
 }
 
@@ -484,8 +667,12 @@ int main(void)
         cmocka_unit_test(what_surrounds_a_rollout),
         cmocka_unit_test(a_namespace_in_order_says_nothing),
         cmocka_unit_test(a_namespace_tells_what_will_bite),
+        cmocka_unit_test(a_namespace_names_its_next_look),
+        cmocka_unit_test(failing_open_waits_for_a_poll_after_the_last_gate),
         cmocka_unit_test(a_foreign_target_is_told),
         cmocka_unit_test(the_cluster_tells_of_its_sources_and_controller),
+        cmocka_unit_test(each_state_of_a_source_has_its_words),
+        cmocka_unit_test(a_group_that_is_denied_is_told_of_its_binding_alone),
         cmocka_unit_test(no_credentials_are_no_fault),
         cmocka_unit_test(a_short_grace_is_told_to_the_audit),
         cmocka_unit_test(findings_of_a_namespace_keep_their_since),

@@ -369,12 +369,13 @@ static inline bool town_holds(const struct public_case *c, const struct town *t)
             print_error("%s: %s\n", c->name, rollout_state_name(s));
             return false;
         }
-        struct list ns;
-        struct list cluster;
+        struct scope_verdict ns;
+        struct scope_verdict cluster;
         judge_namespace(&l->ns, &l->cluster, &l->policy, l->a, &ns);
         judge_cluster(&l->cluster, &l->policy, l->a, &cluster);
-        return town_quiet(c, &l->v.findings, "rollout") && town_quiet(c, &ns, "namespace") &&
-               town_quiet(c, &cluster, "cluster");
+        return town_quiet(c, &l->v.findings, "rollout") &&
+               town_quiet(c, &ns.findings, "namespace") &&
+               town_quiet(c, &cluster.findings, "cluster");
     }
     bool good = p != NULL && strcmp(p->code, e->code) == 0 && p->severity == e->severity &&
                 p->terminal == e->terminal && (e->says == NULL || says_text(p, e->says));

@@ -375,6 +375,40 @@ static void looks_come_due(void **state)
     bed_fini(&b);
 }
 
+static void namespaces_are_looked_at_when_they_asked_for_it(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct err err = {0};
+    AUTO_PTR(arena) a = arena_new(0);
+    web(&b, a, 1);
+    int64_t shop = ask(&b, "SELECT id FROM namespace WHERE name = 'shop'");
+    struct scope_verdict v = {{NULL, 0}, b.now + 7000};
+    (void)store_dirty_due(b.s, b.now); /* the cluster's own turn */
+    bed_begin(&b);
+    assert_true(store_save_findings(b.s, shop, &v, "enabled", &err));
+    bed_commit(&b);
+    (void)drain_has(&b, DIRTY_CLUSTER, 0, NULL);
+    assert_true(store_dirty_due(b.s, v.next_look - 1) == v.next_look);
+    assert_false(drain_has(&b, DIRTY_NAMESPACE, shop, NULL));
+    (void)store_dirty_due(b.s, v.next_look);
+    assert_true(drain_has(&b, DIRTY_NAMESPACE, shop, NULL));
+    (void)store_dirty_due(b.s, v.next_look + 1); /* once is enough */
+    assert_false(drain_has(&b, DIRTY_NAMESPACE, shop, NULL));
+    bed_begin(&b);
+    v.next_look = b.now + 9000;
+    assert_true(store_save_findings(b.s, shop, &v, "enabled", &err));
+    int64_t at = b.now + 9000;
+    v.next_look = 0; /* it changed in time */
+    assert_true(store_save_findings(b.s, shop, &v, "enabled", &err));
+    v.next_look = b.now + 3000;
+    assert_true(store_save_findings(b.s, 0, &v, NULL, &err));
+    bed_commit(&b);
+    (void)store_dirty_due(b.s, at);
+    assert_false(drain_has(&b, DIRTY_NAMESPACE, shop, NULL));
+    bed_fini(&b);
+}
+
 static void findings_without_a_rollout_are_kept_by_namespace_and_cluster(void **state)
 {
     (void)state;
@@ -383,13 +417,14 @@ static void findings_without_a_rollout_are_kept_by_namespace_and_cluster(void **
     AUTO_PTR(arena) a = arena_new(0);
     web(&b, a, 1);
     int64_t shop = ask(&b, "SELECT id FROM namespace WHERE name = 'shop'");
-    struct rollout_verdict v = {0};
-    (void)finding_of(a, &v, 1);
-    const struct list none = {NULL, 0};
+    struct rollout_verdict made = {0};
+    (void)finding_of(a, &made, 1);
+    const struct scope_verdict v = {made.findings, 0};
+    const struct scope_verdict none = {{NULL, 0}, 0};
     for (int i = 0; i < 2; i++) {
         bed_begin(&b);
-        assert_true(store_save_findings(b.s, shop, &v.findings, "missing", &err));
-        assert_true(store_save_findings(b.s, 0, &v.findings, NULL, &err));
+        assert_true(store_save_findings(b.s, shop, &v, "missing", &err));
+        assert_true(store_save_findings(b.s, 0, &v, NULL, &err));
         int64_t before = b.commit.revision;
         bed_commit(&b);
         assert_int_equal(b.commit.revision - before, i == 0 ? 1 : 0);
@@ -449,6 +484,7 @@ int main(void)
         cmocka_unit_test(gate_transitions_move_the_binding_and_the_controller),
         cmocka_unit_test(waiting_pods_are_counted_for_the_cluster),
         cmocka_unit_test(looks_come_due),
+        cmocka_unit_test(namespaces_are_looked_at_when_they_asked_for_it),
         cmocka_unit_test(findings_without_a_rollout_are_kept_by_namespace_and_cluster),
         cmocka_unit_test(another_rollout_may_be_loaded_before_saving),
     };
