@@ -83,13 +83,15 @@ struct change {
     int64_t received_us; /* CLOCK_MONOTONIC microseconds, for latency metrics; 0 = not measured */
     enum kind kind;      /* OBJECTS, LIST_*, BOOKMARK, KIND_GONE */
 
-    /* OBJECTS: n_objects items. LIST_END and BOOKMARK: resource_version. LIST_BEGIN: verify. */
+    /* OBJECTS: n_objects items. LIST_END and BOOKMARK: resource_version. LIST_BEGIN: verify, and
+     * then resource_version. */
     struct change_object *objects;
     uint32_t n_objects;
     const char *resource_version;
     bool in_list; /* OBJECTS: part of the list between LIST_BEGIN and LIST_END */
     bool partial; /* OBJECTS: of one of several streams: its version is no place to resume from */
-    bool verify;  /* LIST_BEGIN: a periodic verification: count what it repairs */
+    bool verify;  /* LIST_BEGIN: a periodic verification beside the watch, which stood at
+                     resource_version; count what it repairs */
 
     struct change_source source; /* SOURCE */
 

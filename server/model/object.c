@@ -107,3 +107,19 @@ const struct kube_service *kube_service_named(const struct list *services, const
     }
     return NULL;
 }
+
+bool version_numeric(const char *version)
+{
+    size_t n = strspn(version, "0123456789");
+    return n != 0 && version[n] == '\0' && version[0] != '0';
+}
+
+bool version_older(const char *a, const char *b)
+{
+    if (!version_numeric(a) || !version_numeric(b)) {
+        return false;
+    }
+    size_t la = strlen(a);
+    size_t lb = strlen(b);
+    return la != lb ? la < lb : strcmp(a, b) < 0;
+}

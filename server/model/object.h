@@ -435,6 +435,11 @@ extern const struct field_table elb_balancer_table;
 
 /* The owner with controller=true, or NULL. Borrowed. */
 const struct owner *meta_controller(const struct meta *meta);
+
+/* resourceVersions of one kind that are numbers may be compared (KEP-5504); any other is opaque. */
+bool version_numeric(const char *version);
+/* Both are numbers, and a is less than b. */
+bool version_older(const char *a, const char *b);
 /* The condition of that type (the last one wins), or NULL. */
 const struct condition *condition_get(const struct list *conditions, const char *type);
 /* true when the condition is there with status "True" */

@@ -14,8 +14,7 @@
  * stays. */
 enum { PAGE_TRIES_MAX = 5, DENIED_TRIES = 5 };
 
-/* What the server said, in its own words, from an error's body in either form. */
-static void read_status(const struct kube_call *call, struct arena *a, struct kube_status *ret)
+void watch_read_status(const struct kube_call *call, struct arena *a, struct kube_status *ret)
 {
     *ret = (struct kube_status){.message = "", .reason = "", .continue_token = ""};
     struct err err = {0};
@@ -53,7 +52,8 @@ static void on_expired(struct kube_watch *w, struct watch_stream *s, const struc
     w->counters->relists_410++;
     bool go_on = s->mode == STREAM_PAGE && st->continue_token[0] != '\0' && !w->inconsistent;
     if (go_on) { /* newer pages; the watch from the first page's version repairs the mix */
-        watch_set_token(w, xstrdup(st->continue_token));
+        stream_set_token(s, xstrdup(st->continue_token));
+        w->page_tries = 0;
         w->inconsistent = true;
         watch_start(s, STREAM_PAGE);
         return;
@@ -64,7 +64,7 @@ static void on_expired(struct kube_watch *w, struct watch_stream *s, const struc
 /* The same page again, if it is worth waiting for; false: the list must be given up. */
 static bool retry_page(struct kube_watch *w, struct watch_stream *s, int64_t retry_after_ms)
 {
-    bool worth = s->mode == STREAM_PAGE && w->emit.in_list && w->continue_token != NULL &&
+    bool worth = s->mode == STREAM_PAGE && w->emit.in_list && s->token != NULL &&
                  retry_after_ms <= w->timing->page_retry_max && w->page_tries < PAGE_TRIES_MAX;
     if (worth) {
         w->page_tries++;
@@ -91,7 +91,7 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     AUTO_PTR(arena) a = arena_new(0);
     struct kube_status st;
     char text[256];
-    read_status(call, a, &st);
+    watch_read_status(call, a, &st);
     if (call->status == 0) {
         (void)snprintf(text, sizeof text, "%.250s", call->error);
     } else {
@@ -104,12 +104,6 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     bool future = stream_too_large(&st) && s->mode == STREAM_WATCH;
     bool no_watch_list = call->status == 400 || call->status == 406 || call->status == 422;
     int64_t wait = call->retry_after_ms;
-    bool settled = call->status >= 400 && call->status < 500 && call->status != 429;
-    if (kube_watch_lists_exactly(w) && w->continue_token == NULL && settled) {
-        w->no_exact = true; /* this one is left out; the next goes by the newest state */
-        watch_give_up(w, s, wait);
-        return;
-    }
     if (call->status == 410) {
         on_expired(w, s, &st);
         return;
@@ -153,11 +147,12 @@ static void on_page_done(struct watch_stream *s, struct kube_call *call)
     }
     s->failures = 0;
     s->denials = 0;
-    if (w->continue_token == NULL && w->list_at == 0) {
+    if (s->token == NULL && w->list_at == 0) {
         (void)snprintf(w->list_rv, sizeof w->list_rv, "%s", s->page_rv);
     }
-    watch_set_token(w, steal(&s->page_continue));
-    if (w->continue_token == NULL && ++w->list_at == w->n_streams) {
+    w->page_tries = 0;
+    stream_set_token(s, steal(&s->page_continue));
+    if (s->token == NULL && ++w->list_at == w->n_streams) {
         watch_list_ended(w);
         return;
     }

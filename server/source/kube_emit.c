@@ -101,13 +101,14 @@ static void push_control(struct kube_emit *e, struct change *c)
     push_wait(e, c);
 }
 
-void emit_list_begin(struct kube_emit *e, bool verify)
+void emit_list_begin(struct kube_emit *e, const char *verify)
 {
     if (e->in_list) {
         return;
     }
     struct change *c = change_new(CHANGE_LIST_BEGIN, 256);
-    c->verify = verify;
+    c->verify = verify != NULL;
+    c->resource_version = arena_strdup(c->arena, verify != NULL ? verify : "");
     push_control(e, c);
     e->in_list = true;
 }

@@ -41,7 +41,8 @@ bool emit_flush(struct kube_emit *e);
 /* Sends what is there and waits for room. */
 void emit_flush_wait(struct kube_emit *e);
 
-void emit_list_begin(struct kube_emit *e, bool verify);  /* no-op inside a list */
+/* No-op inside a list. verify: NULL, or where the watch stands that is verified. */
+void emit_list_begin(struct kube_emit *e, const char *verify);
 void emit_list_end(struct kube_emit *e, const char *rv); /* rv: where a watch goes on */
 void emit_list_abort(struct kube_emit *e);               /* no-op outside a list */
 void emit_bookmark(struct kube_emit *e, const char *rv); /* after the rows it vouches for */

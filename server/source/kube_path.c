@@ -11,11 +11,6 @@ bool kube_kind_namespaced(enum kind kind)
     return kind != KIND_NAMESPACE && kind != KIND_NODE && kind != KIND_WEBHOOK_CONFIG;
 }
 
-bool kube_watch_lists_exactly(const struct kube_watch *w)
-{
-    return w->verifying && !w->no_exact && w->n_streams == 1 && w->streams[0].rv[0] != '\0';
-}
-
 static void add_escaped(struct buf *path, const char *key, const char *value)
 {
     char *escaped = curl_easy_escape(NULL, value, 0);
@@ -56,9 +51,9 @@ void kube_watch_path(const struct kube_watch *w, const struct watch_stream *s, i
     switch (s->mode) {
     case STREAM_PAGE: /* continuations must not repeat anything but the limit and the selector */
         (void)buf_addf(path, "?limit=%" PRId64, w->options->page_size);
-        if (w->continue_token != NULL) {
-            add_escaped(path, "continue", w->continue_token);
-        } else if (kube_watch_lists_exactly(w)) {
+        if (s->token != NULL) {
+            add_escaped(path, "continue", s->token);
+        } else if (s->exact) {
             add_escaped(path, "resourceVersion", s->rv);
             (void)buf_addz(path, "&resourceVersionMatch=Exact");
         }

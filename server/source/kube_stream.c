@@ -22,7 +22,14 @@ void stream_fini(struct watch_stream *s)
     s->call = NULL;
     free(s->page_continue);
     s->page_continue = NULL;
+    stream_set_token(s, NULL);
     frame_fini(&s->reader);
+}
+
+void stream_set_token(struct watch_stream *s, char *token)
+{
+    free(s->token);
+    s->token = token;
 }
 
 void stream_reset(struct watch_stream *s, enum stream_mode mode)

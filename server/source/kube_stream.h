@@ -46,6 +46,8 @@ struct watch_stream {
     struct kube_call *call; /* NULL = not running */
     struct frame_reader reader;
     char rv[64];             /* where the watch goes on */
+    char *token;             /* PAGE: the page that is asked for; NULL = the first */
+    bool exact;              /* PAGE: the state at rv is asked for, not the newest */
     char page_rv[64];        /* PAGE: metadata of the page */
     char *page_continue;     /* PAGE: token of the next page; NULL = last */
     bool good;               /* it counts as working: data came, or it has lived long enough */
@@ -66,6 +68,8 @@ struct watch_stream {
 
 void stream_init(struct watch_stream *s, struct kube_emit *emit, struct watch_counters *counters);
 void stream_fini(struct watch_stream *s);
+/* The token of the page to ask for; takes it. NULL = the first. */
+void stream_set_token(struct watch_stream *s, char *token);
 /* A transfer of this mode begins: forgets what the last one left. */
 void stream_reset(struct watch_stream *s, enum stream_mode mode);
 /* The answer began: picks the framing. */

@@ -12,8 +12,7 @@
  *     and deletes nothing
  *   - a 404 is a question to discovery, never a deletion by itself: a proxy can say it, too
  *   - versions of initial events are not kept before the bookmark that ends them
- *   - a periodic verification is a list in pages, of the version where the watch stands and in its
- *     place; the watch goes on from there
+ *   - a periodic verification is a list beside the watch (kube_verify.c)
  * A source is reported as failing when trying again has failed, not at the first cut.
  */
 #include "source/kube_watch_in.h"
@@ -67,6 +66,7 @@ void kube_watch_init(struct kube_watch *w, enum kind kind, const struct kube_opt
                              .n_streams = named > 0 ? named : 1};
     emit_init(&w->emit, kind, out);
     w->emit.partial = named > 0;
+    verify_init(w, out);
     w->streams = xcalloc(w->n_streams, sizeof *w->streams);
     for (uint32_t i = 0; i < w->n_streams; i++) {
         stream_init(&w->streams[i], &w->emit, counters);
@@ -83,33 +83,22 @@ void kube_watch_fini(struct kube_watch *w)
     free(w->streams);
     w->streams = NULL;
     w->n_streams = 0;
-    free(w->continue_token);
-    w->continue_token = NULL;
+    verify_fini(w);
     emit_fini(&w->emit);
 }
 
 /* ---- lists ---- */
 
-void watch_set_token(struct kube_watch *w, char *token)
-{
-    free(w->continue_token);
-    w->continue_token = token;
-    w->page_tries = 0;
-}
-
 static void watch_list_reset(struct kube_watch *w)
 {
+    verify_cancel(w);
     emit_list_abort(&w->emit);
-    watch_set_token(w, NULL);
+    for (uint32_t i = 0; i < w->n_streams; i++) {
+        stream_set_token(&w->streams[i], NULL);
+    }
+    w->page_tries = 0;
     w->list_at = 0;
     w->inconsistent = false;
-    w->verifying = false;
-}
-
-static void watch_plan_verification(struct kube_watch *w)
-{
-    int64_t every = w->options->verify_interval_ms;
-    w->verify_due_ms = every > 0 ? clock_mono_ms() + every / 2 + watch_jitter(every / 2) / 2 : 0;
 }
 
 static void watch_cancel(struct kube_watch *w)
@@ -141,7 +130,7 @@ void watch_list_ended(struct kube_watch *w)
     w->pages_next = false;
     w->synced = true;
     w->state = WATCH_LIVE;
-    watch_plan_verification(w);
+    verify_plan(w);
     emit_report(&w->emit, SOURCE_OK, "");
 }
 
@@ -187,13 +176,10 @@ void watch_relist(struct kube_watch *w, struct watch_stream *s)
     }
 }
 
-/* The list is given up; stored versions stay, so a broken verification goes back to its watch. */
+/* The list is given up; stored versions stay. */
 void watch_give_up(struct kube_watch *w, struct watch_stream *s, int64_t at_least_ms)
 {
     struct watch_stream *first = &w->streams[0];
-    if (w->verifying) {
-        watch_plan_verification(w);
-    }
     watch_list_reset(w);
     w->state = WATCH_WAITING;
     first->backoff_ms = s->backoff_ms > first->backoff_ms ? s->backoff_ms : first->backoff_ms;
@@ -209,7 +195,7 @@ static void on_open(void *arg, struct kube_call *call)
     stream_open(s, call->protobuf);
     if (s->mode != STREAM_WATCH && !w->emit.in_list) {
         w->counters->lists++;
-        emit_list_begin(&w->emit, w->verifying);
+        emit_list_begin(&w->emit, NULL);
     }
 }
 
@@ -218,7 +204,8 @@ static bool is_custom(enum kind kind)
     return kind == KIND_BINDING_LBC || kind == KIND_BINDING_AUTO || kind == KIND_ARGO_ROLLOUT;
 }
 
-void watch_start(struct watch_stream *s, enum stream_mode mode)
+struct kube_call *watch_ask(struct watch_stream *s, enum stream_mode mode,
+                            const struct kube_handler *handler, struct err *err)
 {
     struct kube_watch *w = s->watch;
     AUTO(buf) path = BUF_INIT(16384);
@@ -236,9 +223,15 @@ void watch_start(struct watch_stream *s, enum stream_mode mode)
         .gzip = w->options->compress && page,
         .deadline_ms = page ? 0 : (seconds + 30) * 1000,
         .silence_ms = mode == STREAM_WATCH ? w->timing->silence : w->timing->initial_silence};
+    return kube_call_start(w->client, &opt, handler, err);
+}
+
+void watch_start(struct watch_stream *s, enum stream_mode mode)
+{
+    struct kube_watch *w = s->watch;
     struct kube_handler handler = {on_open, stream_data, watch_on_done, s};
     struct err err = {0};
-    s->call = kube_call_start(w->client, &opt, &handler, &err);
+    s->call = watch_ask(s, mode, &handler, &err);
     if (s->call == NULL) {
         emit_report(&w->emit, SOURCE_DENIED, err.text);
         if (mode == STREAM_WATCH) {
@@ -251,7 +244,7 @@ void watch_start(struct watch_stream *s, enum stream_mode mode)
 
 void watch_list_start(struct kube_watch *w)
 {
-    bool by_stream = !w->no_watch_list && !w->pages_next && !w->verifying;
+    bool by_stream = !w->no_watch_list && !w->pages_next;
     w->state = WATCH_LISTING;
     w->list_at = 0;
     watch_start(&w->streams[0], by_stream ? STREAM_INITIAL : STREAM_PAGE);
@@ -339,16 +332,6 @@ int64_t kube_watch_seen_at(const struct kube_watch *w)
     return seen;
 }
 
-static void verify_if_due(struct kube_watch *w, int64_t now)
-{
-    if (w->state == WATCH_LIVE && w->verify_due_ms != 0 && now >= w->verify_due_ms) {
-        watch_cancel(w);
-        w->verifying = true;
-        w->verify_due_ms = 0;
-        watch_list_start(w);
-    }
-}
-
 /* Lists, goes on with a list, or goes live from stored rows, when its time has come. */
 static void begin_if_due(struct kube_watch *w, int64_t now, bool may_sync)
 {
@@ -363,8 +346,8 @@ static void begin_if_due(struct kube_watch *w, int64_t now, bool may_sync)
     } else if (s->rv[0] != '\0') {
         w->state = WATCH_LIVE;
         w->synced = true;
-        if (w->verify_due_ms == 0) {
-            watch_plan_verification(w);
+        if (w->check.due_ms == 0) {
+            verify_plan(w);
         }
     } else if (may_sync || w->synced) {
         watch_list_start(w);
@@ -393,7 +376,7 @@ static void note_good(struct kube_watch *w, int64_t now)
 
 static int64_t step_live(struct kube_watch *w, int64_t now)
 {
-    int64_t next = w->verify_due_ms;
+    int64_t next = verify_step(w, now);
     for (uint32_t i = 0; i < w->n_streams; i++) {
         struct watch_stream *s = &w->streams[i];
         if (s->call == NULL && now >= s->due_ms) {
@@ -408,31 +391,36 @@ static int64_t step_live(struct kube_watch *w, int64_t now)
 }
 
 /* What waited for room goes on. */
-static void unblock(struct kube_watch *w)
+static void unblock(struct watch_stream *s)
 {
-    for (uint32_t i = 0; i < w->n_streams; i++) {
-        struct watch_stream *s = &w->streams[i];
-        if (s->call == NULL || !emit_ready(&w->emit)) {
-            continue;
-        }
-        if (frame_pending(&s->reader) > 0 && !stream_drain(s)) {
-            s->call->aborted = true; /* the client ends it in its next turn */
-        } else if (s->call->paused && emit_ready(&w->emit)) {
-            kube_client_resume(s->call);
-        }
+    if (s->call == NULL || !emit_ready(s->emit)) {
+        return;
     }
+    if (frame_pending(&s->reader) > 0 && !stream_drain(s)) {
+        s->call->aborted = true; /* the client ends it in its next turn */
+    } else if (s->call->paused && emit_ready(s->emit)) {
+        kube_client_resume(s->call);
+    }
+}
+
+static void flush(struct kube_watch *w)
+{
+    (void)emit_flush(&w->emit); /* full: the next turn tries again */
+    (void)emit_flush(&w->check.emit);
 }
 
 int64_t kube_watch_step(struct kube_watch *w, bool may_sync)
 {
     int64_t now = clock_mono_ms();
-    (void)emit_flush(&w->emit); /* full: the next turn tries again */
-    unblock(w);
-    verify_if_due(w, now);
+    flush(w);
+    for (uint32_t i = 0; i < w->n_streams; i++) {
+        unblock(&w->streams[i]);
+    }
+    unblock(&w->check.stream);
     begin_if_due(w, now, may_sync);
     int64_t next = w->state == WATCH_LIVE      ? step_live(w, now)
                    : w->state == WATCH_WAITING ? w->streams[w->emit.in_list ? w->list_at : 0].due_ms
                                                : 0;
-    (void)emit_flush(&w->emit);
-    return w->emit.blocked ? now + 5 : next;
+    flush(w);
+    return w->emit.blocked || w->check.emit.blocked ? now + 5 : next;
 }

@@ -49,6 +49,17 @@ struct watch_timing {
 };
 extern const struct watch_timing watch_timing_default;
 
+/* The periodic verification (kube_verify.c). */
+struct watch_check {
+    struct watch_stream stream; /* its pages; rv: where the watch stood when it began */
+    struct kube_emit emit;      /* batches of its own */
+    bool active;
+    bool no_exact;  /* the server would not list at the watch's version */
+    uint32_t at;    /* the stream whose namespace is listed */
+    unsigned tries; /* of the page under way */
+    int64_t due_ms; /* monotonic: the next one; 0 = never */
+};
+
 struct kube_watch {
     enum kind kind;
     enum watch_state state;
@@ -59,19 +70,16 @@ struct kube_watch {
     struct kube_emit emit;
     struct watch_stream *streams;
     uint32_t n_streams;
-    uint32_t list_at;     /* LISTING, WAITING inside a list: the stream that lists */
-    char version[64];     /* of the group, from discovery */
-    char list_rv[64];     /* of the first page, or of the bookmark that ended a WatchList */
-    char *continue_token; /* next page; NULL = first of its stream */
+    uint32_t list_at;   /* LISTING, WAITING inside a list: the stream that lists */
+    char version[64];   /* of the group, from discovery */
+    char list_rv[64];   /* of the first page, or of the bookmark that ended a WatchList */
     bool inconsistent;  /* pages mix times after a 410: watches start at the first page's version */
     bool no_watch_list; /* the server refused a WatchList */
     bool pages_next;    /* the next list goes by pages: a WatchList broke off */
     bool synced;        /* had its first full list, or stood in the store */
-    bool verifying;     /* the list under way is a periodic verification */
-    bool no_exact;      /* the server would not list at the watch's version */
     bool missing;       /* a 404: discovery shall say whether the kind is gone */
-    unsigned page_tries;   /* of the page under way */
-    int64_t verify_due_ms; /* monotonic; 0 = never */
+    unsigned page_tries; /* of the page under way */
+    struct watch_check check;
 };
 
 /* resume_rv: where the stored rows stand, "" = list. */
@@ -101,9 +109,6 @@ void kube_watch_initial_ended(struct kube_watch *w, const char *rv);
 
 /* Is the kind of a namespace, so that it can be listed in one? */
 bool kube_kind_namespaced(enum kind kind);
-/* A verification asks for the state at the very version where the watch stands: what differs then
- * is a fault and no mere change, and the watch goes on from there without a gap. */
-bool kube_watch_lists_exactly(const struct kube_watch *w);
 /* The request's path with query. Pure. */
 void kube_watch_path(const struct kube_watch *w, const struct watch_stream *s, int64_t seconds,
                      struct buf *path);

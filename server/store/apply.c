@@ -9,23 +9,6 @@
 
 #include "store/state.h"
 
-/* Numeric versions of one kind may be compared (KEP-5504); anything else is opaque. */
-static bool numeric(const char *rv)
-{
-    size_t n = strspn(rv, "0123456789");
-    return n != 0 && rv[n] == '\0' && rv[0] != '0';
-}
-
-bool rv_older(const char *a, const char *b)
-{
-    if (!numeric(a) || !numeric(b)) {
-        return false;
-    }
-    size_t la = strlen(a);
-    size_t lb = strlen(b);
-    return la != lb ? la < lb : strcmp(a, b) < 0;
-}
-
 const char *address_canonical(const char *text, struct arena *a)
 {
     unsigned char raw[16];
@@ -110,6 +93,7 @@ static void remember_rv(struct store *s, enum kind kind, const char *rv)
 
 static bool apply_objects(struct store *s, const struct change *c, struct err *err)
 {
+    s->from_list = c->in_list;
     for (uint32_t i = 0; i < c->n_objects; i++) {
         arena_reset(s->scratch);
         if (!apply_one(s, c, &c->objects[i], err)) {
@@ -146,7 +130,7 @@ bool store_apply(struct store *s, const struct change *c, struct err *err)
     case CHANGE_OBJECTS:
         return apply_objects(s, c, err);
     case CHANGE_LIST_BEGIN:
-        list_begin(s, c->kind, c->verify);
+        list_begin(s, c->kind, c->verify, c->verify ? c->resource_version : "");
         return true;
     case CHANGE_LIST_END:
         return apply_list_end(s, c, err);

@@ -329,22 +329,26 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
     }
     bool same_uid = row.found && strcmp(row.uid, m->uid) == 0;
     if (o->deleted) {
+        list_gone(s, kind, at.ns_id, m->name);
         if (!row.found || (!same_uid && row.uid[0] != '\0' && m->uid[0] != '\0')) {
             return true; /* gone already, or another object of that name stands here now */
         }
         void *old = apply_unpack(s, kind, row.body, row.len, row.rv, s->scratch);
         return remove_loaded(s, &at, row.id, old, err);
     }
+    if (list_leaves(s, kind, &(struct list_item){at.ns_id, m, row.found, row.id, row.rv})) {
+        return true;
+    }
     bool same_rv =
         m->resource_version[0] != '\0' && row.found && strcmp(row.rv, m->resource_version) == 0;
     if (same_uid) {
-        list_saw(s, kind, row.id, !same_rv);
+        list_saw(s, kind, row.id, !same_rv && kind != KIND_LEASE); /* its row may lag, on purpose */
     }
     if (same_uid && same_rv) {
         atomic_fetch_add_explicit(&s->m_unchanged, 1, memory_order_relaxed);
         return true;
     }
-    if (same_uid && !in_list && rv_older(m->resource_version, row.rv)) {
+    if (same_uid && !in_list && version_older(m->resource_version, row.rv)) {
         return true; /* a replay from before what we have */
     }
     if (row.found && !same_uid) { /* made anew under its old name: nothing of the old one counts */

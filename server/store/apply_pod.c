@@ -241,7 +241,11 @@ bool apply_pod(struct store *s, const struct change_object *o, bool in_list, str
     }
     bool same_uid = row.found && strcmp(row.uid, m->uid) == 0;
     if (o->deleted) {
+        list_gone(s, KIND_POD, ns_id, m->name);
         return !row.found || !same_uid || remove_row(s, &row, m->name, err);
+    }
+    if (list_leaves(s, KIND_POD, &(struct list_item){ns_id, m, row.found, row.id, row.rv})) {
+        return true;
     }
     bool same_rv =
         row.found && m->resource_version[0] != '\0' && strcmp(row.rv, m->resource_version) == 0;
@@ -252,7 +256,7 @@ bool apply_pod(struct store *s, const struct change_object *o, bool in_list, str
         atomic_fetch_add_explicit(&s->m_unchanged, 1, memory_order_relaxed);
         return true;
     }
-    if (same_uid && !in_list && rv_older(m->resource_version, row.rv)) {
+    if (same_uid && !in_list && version_older(m->resource_version, row.rv)) {
         return true; /* a replay from before what we have */
     }
     if (row.found && !same_uid && !remove_row(s, &row, m->name, err)) {

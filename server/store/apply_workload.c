@@ -251,7 +251,12 @@ bool apply_workload(struct store *s, enum kind kind, const struct change_object 
     }
     bool same_uid = row.found && strcmp(row.uid, m->uid) == 0;
     if (o->deleted) {
+        list_gone(s, kind, ns_id, m->name);
         return !row.found || !same_uid || row.body == NULL || clear_body(s, ns_id, row.id, err);
+    }
+    bool stands = row.found && row.rv[0] != '\0'; /* a deleted one is remembered without */
+    if (list_leaves(s, kind, &(struct list_item){ns_id, m, stands, row.id, row.rv})) {
+        return true;
     }
     bool same_rv =
         row.found && m->resource_version[0] != '\0' && strcmp(row.rv, m->resource_version) == 0;
@@ -262,7 +267,7 @@ bool apply_workload(struct store *s, enum kind kind, const struct change_object 
         atomic_fetch_add_explicit(&s->m_unchanged, 1, memory_order_relaxed);
         return true;
     }
-    if (same_uid && !in_list && rv_older(m->resource_version, row.rv)) {
+    if (same_uid && !in_list && version_older(m->resource_version, row.rv)) {
         return true; /* a replay from before what we have */
     }
     return keep(s, kind, ns_id, &row, m, err);

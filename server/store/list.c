@@ -3,6 +3,10 @@
  * memory: an unchanged row is not written for being seen. LIST_END deletes the rows of its kind
  * that are not in the set. Inside a transaction the set that stood before is kept until the commit,
  * so that a rollback can hand it back.
+ *
+ * A verification is a list of the past, taken while the watch goes on: it decides only about what
+ * stood at the version where the watch was when it began; newer rows, and what was deleted since,
+ * are the watch's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +18,8 @@
 static void listing_fini(struct listing *l)
 {
     idmap_fini(&l->seen);
-    *l = (struct listing){.seen.is_set = true};
+    idmap_fini(&l->gone);
+    *l = (struct listing){.seen.is_set = true, .gone.is_set = true};
 }
 
 /* Puts an empty one in place; the old one waits for commit or rollback. */
@@ -26,7 +31,7 @@ static struct listing *replace(struct store *s, enum kind kind)
     } else {
         s->lists_before[kind] = *l;
         s->list_moved[kind] = true;
-        *l = (struct listing){.seen.is_set = true};
+        *l = (struct listing){.seen.is_set = true, .gone.is_set = true};
     }
     return l;
 }
@@ -56,7 +61,7 @@ void lists_rollback(struct store *s)
 bool store_in_list(const struct store *s)
 {
     for (int i = 0; i < KIND_COUNT; i++) {
-        if (s->lists[i].open) {
+        if (s->lists[i].open && !s->lists[i].verify) {
             return true;
         }
     }
@@ -66,7 +71,7 @@ bool store_in_list(const struct store *s)
 void list_saw(struct store *s, enum kind kind, int64_t id, bool wrote)
 {
     struct listing *l = &s->lists[kind];
-    if (!l->open) {
+    if (!l->open || !s->from_list) {
         return;
     }
     (void)idmap_put(&l->seen, id, 0); /* twice is fine */
@@ -75,11 +80,44 @@ void list_saw(struct store *s, enum kind kind, int64_t id, bool wrote)
     }
 }
 
-void list_begin(struct store *s, enum kind kind, bool verify)
+static int64_t name_key(int64_t ns_id, const char *name)
+{
+    return (int64_t)((text_hash(name) * 31 + (uint64_t)ns_id) >> 1);
+}
+
+void list_gone(struct store *s, enum kind kind, int64_t ns_id, const char *name)
+{
+    struct listing *l = &s->lists[kind];
+    if (l->open && l->verify) {
+        (void)idmap_put(&l->gone, name_key(ns_id, name), 0); /* twice is fine */
+    }
+}
+
+bool list_leaves(struct store *s, enum kind kind, const struct list_item *item)
+{
+    const struct listing *l = &s->lists[kind];
+    const char *version = item->meta->resource_version;
+    if (!l->open || !l->verify || !s->from_list) {
+        return false;
+    }
+    bool newer = version_older(l->version, version); /* the watch brings it */
+    bool older = item->found && version_older(version, item->row_version);
+    bool gone = !item->found && idmap_has(&l->gone, name_key(item->ns_id, item->meta->name));
+    if (!newer && !older && !gone) {
+        return false;
+    }
+    if (item->found) {
+        list_saw(s, kind, item->row_id, false);
+    }
+    return true;
+}
+
+void list_begin(struct store *s, enum kind kind, bool verify, const char *version)
 {
     struct listing *l = replace(s, kind);
     l->open = true;
     l->verify = verify;
+    (void)snprintf(l->version, sizeof l->version, "%s", version);
 }
 
 void list_abort(struct store *s, enum kind kind)
@@ -154,7 +192,28 @@ static bool remove_row(struct store *s, enum kind kind, int64_t id, struct err *
     }
 }
 
-static bool remove_missing(struct store *s, enum kind kind, struct listing *l, struct err *err)
+/* Did the row stand at the verification's version? What came later it cannot have seen. */
+static bool stood_then(struct store *s, enum kind kind, int64_t id, bool *ret, struct err *err)
+{
+    unsigned which = ids_statement(kind);
+    unsigned sql = which == SQL_POD_IDS        ? SQL_POD_VERSION_OF
+                   : which == SQL_WORKLOAD_IDS ? SQL_WORKLOAD_VERSION_OF
+                                               : SQL_OBJECT_VERSION_OF;
+    const char *version = s->lists[kind].version;
+    sqlite3_stmt *st = db_get(&s->db, sql);
+    db_bind(st, "i", id);
+    bool row = false;
+    if (!db_step(&s->db, st, &row, err)) {
+        return false;
+    }
+    const char *stored = row ? db_text(st, 0, s->scratch) : "";
+    (void)sqlite3_reset(st); /* the row was read */
+    *ret = version_older(stored, version) || strcmp(stored, version) == 0;
+    return true;
+}
+
+static bool remove_missing(struct store *s, enum kind kind, const struct listing *l,
+                           uint64_t *ret_n, struct err *err)
 {
     int64_t *ids = NULL;
     size_t n = 0;
@@ -163,9 +222,12 @@ static bool remove_missing(struct store *s, enum kind kind, struct listing *l, s
     }
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++) {
-        ok = remove_row(s, kind, ids[i], err);
+        bool decides = true;
+        arena_reset(s->scratch);
+        ok = (!l->verify || stood_then(s, kind, ids[i], &decides, err)) &&
+             (!decides || remove_row(s, kind, ids[i], err));
+        *ret_n += decides ? 1 : 0;
     }
-    l->wrote += n;
     free(ids);
     return ok;
 }
@@ -222,19 +284,19 @@ bool list_end(struct store *s, enum kind kind, const char *rv, struct err *err)
         return true; /* its begin was lost with another process' queue: nothing is known */
     }
     struct kind_state *k = &s->kinds[kind];
-    if (!remove_missing(s, kind, &s->lists[kind], err) ||
-        (rv_older(rv, k->rv) && !distrust(s, kind, &s->lists[kind], err))) {
+    bool verify = s->lists[kind].verify; /* its watch knows better where it stands */
+    uint64_t wrote = s->lists[kind].wrote;
+    if (!remove_missing(s, kind, &s->lists[kind], &wrote, err) ||
+        (!verify && version_older(rv, k->rv) && !distrust(s, kind, &s->lists[kind], err))) {
         return false;
     }
-    (void)snprintf(k->rv, sizeof k->rv, "%s", rv);
+    if (!verify) {
+        (void)snprintf(k->rv, sizeof k->rv, "%s", rv);
+    }
     k->settled = true;
     k->absent = false;
-    bool verify = s->lists[kind].verify;
-    uint64_t wrote = s->lists[kind].wrote;
     (void)replace(s, kind);
-    if (verify) {
-        atomic_fetch_add(&s->m_repaired, wrote);
-    }
+    s->repaired += verify ? wrote : 0;
     sqlite3_stmt *st = db_get(&s->db, SQL_SYNC_LISTED);
     db_bind(st, "iiiii", s->cluster_id, (int64_t)kind, s->now, verify ? s->now : INT64_C(0),
             verify ? (int64_t)wrote : INT64_C(0));
@@ -244,7 +306,8 @@ bool list_end(struct store *s, enum kind kind, const char *rv, struct err *err)
 bool list_kind_gone(struct store *s, enum kind kind, struct err *err)
 {
     struct listing *l = replace(s, kind); /* nothing seen: everything is missing */
-    if (!remove_missing(s, kind, l, err)) {
+    uint64_t n = 0;
+    if (!remove_missing(s, kind, l, &n, err)) {
         return false;
     }
     struct kind_state *k = &s->kinds[kind];

@@ -51,6 +51,18 @@ struct listing {
     bool verify;
     uint64_t wrote; /* rows it had to change, for verifications */
     struct idmap seen;
+    /* A verification runs beside its watch, which stood here when it began. */
+    char version[RV_SIZE];
+    struct idmap gone; /* what the watch has deleted since, by hash of namespace and name */
+};
+
+/* An object of a list, and the row of its name. */
+struct list_item {
+    int64_t ns_id;
+    const struct meta *meta;
+    bool found; /* there is a row */
+    int64_t row_id;
+    const char *row_version;
 };
 struct kind_state {
     bool settled; /* listed, resumed, absent or denied in this process */
@@ -157,6 +169,8 @@ struct store {
     int64_t flip_at_stored;
 
     struct kind_state kinds[KIND_COUNT];
+    uint64_t repaired; /* by verifications, in this transaction */
+    bool from_list;    /* what is applied now came in a list, not by the watch beside it */
     struct listing lists[KIND_COUNT];
     struct listing lists_before[KIND_COUNT];
     bool list_moved[KIND_COUNT]; /* lists_before holds what stood before the transaction */
@@ -232,7 +246,6 @@ bool tally_flush(struct store *s, struct err *err) MUST_CHECK;
 /* ---- apply*.c ---- */
 /* A text as a canonical address when it is one ("::1" forms), else itself. Lives in the arena. */
 const char *address_canonical(const char *text, struct arena *a);
-bool rv_older(const char *a, const char *b); /* both numeric and a < b */
 /* Packs with the resourceVersion left out (it has a column); false + ERR_STORE past the ceiling. */
 bool apply_pack(struct store *s, enum kind kind, const void *record, struct err *err) MUST_CHECK;
 /* The stored bytes as a record; NULL when they do not unpack (another version). */
@@ -318,7 +331,11 @@ enum kind kind_of_source(const char *name);
 /* ---- list.c ---- */
 
 void list_saw(struct store *s, enum kind kind, int64_t id, bool wrote);
-void list_begin(struct store *s, enum kind kind, bool verify);
+/* A verification tells of the past: what its watch has changed since is left as it is. */
+bool list_leaves(struct store *s, enum kind kind, const struct list_item *item);
+/* An object of that name was deleted. */
+void list_gone(struct store *s, enum kind kind, int64_t ns_id, const char *name);
+void list_begin(struct store *s, enum kind kind, bool verify, const char *version);
 bool list_end(struct store *s, enum kind kind, const char *rv, struct err *err) MUST_CHECK;
 void list_abort(struct store *s, enum kind kind);
 bool list_kind_gone(struct store *s, enum kind kind, struct err *err) MUST_CHECK;

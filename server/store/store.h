@@ -75,7 +75,9 @@ void store_rollback(struct store *s);
  * marks for what must be judged anew (a pod: its workload; a binding, service, slice, event,
  * budget: the rollouts it concerns; namespace, webhook, lease, node ready state ...). A list is
  * LIST_BEGIN, OBJECTS with in_list, LIST_END (deletes what was not seen and stores the
- * resourceVersion) or LIST_ABORT. COMMAND changes are the caller's. ERR_STORE only. */
+ * resourceVersion) or LIST_ABORT. A verification's list decides only about what stood at its
+ * version; objects of the watch may come between. COMMAND changes are the caller's. ERR_STORE
+ * only. */
 bool store_apply(struct store *s, const struct change *c, struct err *err) MUST_CHECK;
 /* A list is open: the writer may hold the transaction over several batches, so that readers see it
  * whole. */

@@ -23,6 +23,7 @@ bool store_begin(struct store *s, int64_t now, struct err *err)
     s->in_tx = true;
     s->now = now;
     s->visible = false;
+    s->repaired = 0;
     s->commit = (struct commit){.revision = s->revision};
     arena_reset(s->feed_arena);
     idmap_clear(&s->touched_rollouts);
@@ -187,6 +188,7 @@ static void committed(struct store *s)
     int64_t rows = sqlite3_total_changes64(s->db.handle) - s->changes_before;
     atomic_fetch_add(&s->m_rows, (uint64_t)rows);
     atomic_fetch_add(&s->m_commits, 1);
+    atomic_fetch_add(&s->m_repaired, s->repaired);
     s->commit.items = s->feed;
 }
 

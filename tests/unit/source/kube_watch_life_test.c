@@ -62,60 +62,154 @@ static void test_an_expired_resume_is_not_ok_before_its_list(void **state)
     rig_fini(&r);
 }
 
-/* Verification: a paged list in place of the watch, of the version where the watch stands, marked
- * as such; the kind stays synced, and a list that breaks goes back to the watch. */
+/* Verification: a paged list of the version where the watch stands, beside it: the watch goes on
+ * meanwhile. One that breaks is nobody's news. */
+static atomic_uint pages_seen;
 static void verifies(struct script_conn *c, const struct script_request *r, void *arg)
 {
     (void)arg;
     if (r->n == 0) {
         reply_list(c, "10", "", "a@1 b@2");
-    } else if (r->n == 1) {
+    } else if (is_watch(r)) {
         begin_watch(c);
         (void)script_text(c, JSON_BOOKMARK("12"));
+        while (atomic_load(&pages_seen) < 2 && script_hold(c, 5)) {
+        }
+        (void)script_text(c, JSON_POD("MODIFIED", "a", "13"));
         (void)script_hold(c, -1);
-    } else if (r->n == 2) {
-        assert_string_equal(r->path, "/api/v1/pods?limit=500&resourceVersion=12"
-                                     "&resourceVersionMatch=Exact");
-        script_json(c, 500, "{}");
-    } else if (r->n == 3) {
-        assert_true(is_watch(r) && has(r->path, "&resourceVersion=12"));
-        quiet_watch(c);
-    } else if (r->n == 4) {
-        assert_true(has(r->path, "&resourceVersion=12&resourceVersionMatch=Exact"));
-        reply_list(c, "12", "NEXT", "a@1");
-    } else if (r->n == 5) {
+    } else if (has(r->path, "continue")) {
         assert_string_equal(r->path, "/api/v1/pods?limit=500&continue=NEXT");
+        (void)script_hold(c, 100);
         reply_list(c, "12", "", "c@3");
     } else {
-        assert_true(!is_watch(r) || has(r->path, "&resourceVersion=12"));
-        quiet_watch(c);
+        assert_string_equal(r->path, "/api/v1/pods?limit=500&resourceVersion=12"
+                                     "&resourceVersionMatch=Exact");
+        if (atomic_load(&pages_seen) == 0) {
+            script_json(c, 500, "{}");
+        } else {
+            reply_list(c, "12", "NEXT", "a@1");
+        }
+        atomic_fetch_add(&pages_seen, 1);
     }
 }
 static void test_periodic_verification(void **state)
 {
     (void)state;
     struct rig r;
+    atomic_store(&pages_seen, 0);
     rig_init(&r);
     r.options.verify_interval_ms = 200;
     rig_start(&r, verifies, &r);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_requests(&r, 3));
-    assert_true(r.watch.synced);
     assert_true(rig_until(&r, "END:12"));
-    assert_log(&r, " BEGIN +a@1 +b@2 END:10 MARK:12 VERIFY +a@1 +c@3 END:12");
-    assert_true(r.watch.synced);
+    assert_log(&r, " BEGIN +a@1 +b@2 END:10 MARK:12 VERIFY:12 ABORT VERIFY:12 +a@1 +a@13 +c@3"
+                   " END:12");
+    assert_string_equal(buf_str(&r.sources), " syncing ok");
+    assert_int_equal(r.server->requests, 5); /* one watch */
+    assert_int_equal(r.watch.state, WATCH_LIVE);
     rig_fini(&r);
 }
 
-/* The version is compacted away, or the server does not know how: back to the watch, and the next
- * verification goes by the newest state. */
+/* A page in the middle is asked again, and newer pages are taken where the old ones are gone. */
+static void verifies_stumbling(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (is_watch(r)) {
+        quiet_watch(c);
+    } else if (has(r->path, "continue=NEWER")) {
+        reply_list(c, "17", "", "c@17");
+    } else if (has(r->path, "continue=NEXT") && atomic_fetch_add(&pages_seen, 1) == 0) {
+        script_reply(c, 429, "Content-Type: text/plain\r\n", "slow", 4);
+    } else if (has(r->path, "continue=NEXT")) {
+        script_json(c, 410,
+                    "{\"kind\":\"Status\",\"metadata\":{\"continue\":\"NEWER\"},"
+                    "\"code\":410}");
+    } else {
+        reply_list(c, "10", r->n == 0 ? "" : "NEXT", "a@1");
+    }
+}
+static void test_a_verification_gets_over_a_page_that_fails(void **state)
+{
+    (void)state;
+    struct rig r;
+    atomic_store(&pages_seen, 0);
+    rig_init(&r);
+    r.options.verify_interval_ms = 100;
+    rig_start(&r, verifies_stumbling, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "VERIFY:10 +a@1 +c@17 END:10"));
+    rig_fini(&r);
+}
+
+/* A list that replaces everything ends a verification first: one list of a kind at a time. */
+static void expires_while_verified(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        reply_list(c, "10", "", "a@1");
+    } else if (r->n == 1) {
+        begin_watch(c);
+        while (atomic_load(&pages_seen) < 1 && script_hold(c, 5)) {
+        }
+        (void)script_text(c, JSON_ERROR("410", "too old"));
+        (void)script_hold(c, -1);
+    } else if (is_watch(r)) {
+        quiet_watch(c);
+    } else if (has(r->path, "Exact")) {
+        atomic_fetch_add(&pages_seen, 1);
+        (void)script_hold(c, -1);
+    } else {
+        reply_list(c, "20", "", "b@11");
+    }
+}
+static void test_a_relist_ends_a_verification(void **state)
+{
+    (void)state;
+    struct rig r;
+    atomic_store(&pages_seen, 0);
+    rig_init(&r);
+    r.options.verify_interval_ms = 100;
+    rig_start(&r, expires_while_verified, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:20"));
+    assert_log(&r, " BEGIN +a@1 END:10 VERIFY:10 ABORT BEGIN +b@11 END:20");
+    rig_fini(&r);
+}
+
+/* Versions that cannot be compared say nothing of what is newer. */
+static void opaque_versions(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (is_watch(r)) {
+        quiet_watch(c);
+    } else {
+        reply_list(c, "x10", "", "a@1");
+    }
+}
+static void test_opaque_versions_are_not_verified(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.verify_interval_ms = 20;
+    rig_start(&r, opaque_versions, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:x10"));
+    rig_for(&r, 100);
+    assert_log(&r, " BEGIN +a@1 END:x10");
+    assert_int_equal(r.server->requests, 2);
+    rig_fini(&r);
+}
+
+/* The version is compacted away, or the server does not know how: the next verification goes by the
+ * newest state. */
 static void verifies_plainly(struct script_conn *c, const struct script_request *r, void *arg)
 {
     (void)arg;
     if (r->n == 0) {
         reply_list(c, "10", "", "a@1 b@2");
     } else if (is_watch(r)) {
-        assert_true(has(r->path, r->n < 5 ? "&resourceVersion=10" : "&resourceVersion=20"));
+        assert_int_equal(r->n, 1);
         quiet_watch(c);
     } else if (r->n == 2) {
         assert_true(has(r->path, "resourceVersionMatch=Exact"));
@@ -135,8 +229,8 @@ static void test_verification_without_an_exact_version(void **state)
     r.options.verify_interval_ms = 120;
     rig_start(&r, verifies_plainly, &r);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_until(&r, "END:20"));
-    assert_log(&r, " BEGIN +a@1 +b@2 END:10 VERIFY +a@1 END:20");
+    assert_true(rig_until(&r, "VERIFY:10 +a@1 END:10"));
+    assert_log(&r, " BEGIN +a@1 +b@2 END:10 VERIFY:10 ABORT VERIFY:10 +a@1 END:10");
     rig_fini(&r);
 }
 
@@ -148,6 +242,7 @@ static void by_namespace(struct script_conn *c, const struct script_request *r, 
     bool one = has(r->path, "/namespaces/one/pods");
     if (!is_watch(r)) {
         assert_true(one || has(r->path, "/namespaces/two/pods"));
+        assert_false(has(r->path, "Exact")); /* their watches stand at different versions */
         reply_list(c, one ? "10" : "14", "", one ? "a@1" : "b@2");
         return;
     }
@@ -171,6 +266,22 @@ static void test_named_namespaces_are_one_list_and_a_watch_each(void **state)
     assert_true(rig_until(&r, "+c@26"));
     assert_log(&r, " BEGIN +a@1 +b@2 END: +c@26"); /* no version to resume from */
     assert_int_equal(r.server->requests, 4);
+    rig_fini(&r);
+}
+
+/* Of what stood where the slowest of its watches stands. */
+static void test_named_namespaces_are_verified_one_after_the_other(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const char *const names[] = {"one", "two", NULL};
+    rig_init(&r);
+    r.options.namespaces = names;
+    r.options.verify_interval_ms = 300;
+    rig_start(&r, by_namespace, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "VERIFY:26 +a@1 +b@2 END:26"));
+    assert_int_equal(r.server->requests, 6);
     rig_fini(&r);
 }
 
@@ -407,8 +518,12 @@ int main(void)
         cmocka_unit_test(test_resume_goes_on_without_a_list),
         cmocka_unit_test(test_an_expired_resume_is_not_ok_before_its_list),
         cmocka_unit_test(test_periodic_verification),
+        cmocka_unit_test(test_a_verification_gets_over_a_page_that_fails),
+        cmocka_unit_test(test_a_relist_ends_a_verification),
+        cmocka_unit_test(test_opaque_versions_are_not_verified),
         cmocka_unit_test(test_verification_without_an_exact_version),
         cmocka_unit_test(test_named_namespaces_are_one_list_and_a_watch_each),
+        cmocka_unit_test(test_named_namespaces_are_verified_one_after_the_other),
         cmocka_unit_test(test_one_expired_namespace_lists_all_anew),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_an_unreachable_server_is_shown_and_found_again),

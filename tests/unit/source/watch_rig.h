@@ -71,7 +71,7 @@ static inline void rig_note(struct rig *r, const struct change *c)
         }
         break;
     case CHANGE_LIST_BEGIN:
-        (void)buf_addz(&r->log, c->verify ? " VERIFY" : " BEGIN");
+        (void)buf_addf(&r->log, c->verify ? " VERIFY:%s" : " BEGIN%s", c->resource_version);
         break;
     case CHANGE_LIST_END:
         (void)buf_addf(&r->log, " END:%s", c->resource_version);

@@ -372,7 +372,7 @@ static void periodic_verification_counts_what_it_repairs(void **state)
                              " RETURNING 1"),
                      1);
     bed_begin(&b);
-    struct change *begin = change_of_kind(CHANGE_LIST_BEGIN, KIND_POD);
+    struct change *begin = change_rv(CHANGE_LIST_BEGIN, KIND_POD, "1000000");
     begin->verify = true;
     bed_apply(&b, begin);
     bed_apply(&b, change_recorded(KIND_POD, "pods", true));

@@ -159,12 +159,12 @@ static void addresses_and_versions_are_compared_by_value(void **state)
     assert_string_equal(address_canonical("10.0.0.1", a), "10.0.0.1");
     assert_string_equal(address_canonical("i-0123", a), "i-0123");
     assert_string_equal(address_canonical("not:an:address", a), "not:an:address");
-    assert_true(rv_older("99", "100"));
-    assert_false(rv_older("100", "99"));
-    assert_false(rv_older("100", "100"));
-    assert_false(rv_older("abc", "100"));
-    assert_false(rv_older("", "100"));
-    assert_true(rv_older("18446744073709551615", "18446744073709551616"));
+    assert_true(version_older("99", "100"));
+    assert_false(version_older("100", "99"));
+    assert_false(version_older("100", "100"));
+    assert_false(version_older("abc", "100"));
+    assert_false(version_older("", "100"));
+    assert_true(version_older("18446744073709551615", "18446744073709551616"));
 }
 
 int main(void)
