@@ -94,6 +94,7 @@ struct change {
                      resource_version; count what it repairs */
 
     struct change_source source; /* SOURCE */
+    bool settled; /* SOURCE of a kind that fails: it will not be there soon, nobody waits for it */
 
     /* CLUSTER */
     const char *cluster_uid; /* uid of namespace kube-system; "" when it may not be read */

@@ -31,17 +31,20 @@ static bool on_answer(void *arg, const char *data, size_t len,
 
 static void apply_discovery(struct kube_source *k)
 {
+    bool soon = false;
     for (int i = 0; i < KIND_COUNT; i++) {
         if (k->found.known[i] && k->found.version[i][0] != '\0') {
             kube_watch_found(&k->watches[i], k->found.version[i]);
         } else if (k->found.known[i]) {
             kube_watch_gone(&k->watches[i]);
         } else {
-            kube_watch_unknown(&k->watches[i]);
+            soon = kube_watch_unknown(&k->watches[i]) || soon;
         }
     }
+    int64_t every = k->options.discovery_interval_ms;
     k->question = ASK_NOTHING;
-    k->discovery_due = clock_mono_ms() + k->options.discovery_interval_ms;
+    k->discovery_due =
+        clock_mono_ms() + (soon && every > DISCOVERY_RETRY_MS ? DISCOVERY_RETRY_MS : every);
 }
 
 static const char *preferred_builtin(enum kind kind)
@@ -199,7 +202,7 @@ static void on_question_done(void *arg, struct kube_call *call)
             json_decref(doc);
             return;
         }
-    } else if (answered || (refused && k->question == ASK_GROUP)) {
+    } else if (answered || (k->question == ASK_GROUP && (refused || call->status >= 500))) {
         source_report(k, SOURCE_OK, "");
         on_discovery(k, doc, call);
         json_decref(doc);

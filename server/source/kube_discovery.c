@@ -46,6 +46,16 @@ static void mark_group(struct kube_found *found, const char *group, bool known)
     }
 }
 
+/* Versions are fresh or stale one by one: one that is there in a fresh one is there. */
+static void trust_fresh(struct kube_found *found, const char *group)
+{
+    for (int k = 0; k < KIND_COUNT; k++) {
+        if (strcmp(kind_info((enum kind)k)->group, group) == 0 && found->version[k][0] != '\0') {
+            found->known[k] = true;
+        }
+    }
+}
+
 bool discovery_is_aggregated(const json_t *doc)
 {
     return strcmp(string_of(doc, "kind"), "APIGroupDiscoveryList") == 0;
@@ -82,6 +92,7 @@ bool discovery_read_aggregated(const json_t *doc, bool core, struct kube_found *
                 note(found, name, string_of(resource, "resource"), string_of(version, "version"));
             }
         }
+        trust_fresh(found, name);
     }
     return true;
 }

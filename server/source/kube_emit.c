@@ -156,6 +156,7 @@ static void push_source(struct kube_emit *e)
         .message = arena_strdup(c->arena, e->reported_message),
         .at = clock_unix_ms(),
         .ok_at = e->ok_at};
+    c->settled = e->settled;
     e->alive_due_ms = clock_mono_ms() + ALIVE_MS;
     push_control(e, c);
 }
@@ -171,6 +172,14 @@ void emit_report(struct kube_emit *e, enum source_state state, const char *messa
     e->reported = state;
     (void)snprintf(e->reported_message, sizeof e->reported_message, "%s", message);
     push_source(e);
+}
+
+void emit_settle(struct kube_emit *e)
+{
+    if (!e->settled) {
+        e->settled = true;
+        push_source(e);
+    }
 }
 
 void emit_alive(struct kube_emit *e, int64_t seen_at)

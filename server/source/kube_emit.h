@@ -20,6 +20,7 @@ struct kube_emit {
     bool blocked;               /* the queue was full at the last try */
     bool in_list;               /* LIST_BEGIN was sent and is not closed */
     bool partial;               /* several streams, or not the whole cluster: nothing to resume */
+    bool settled;               /* nobody waits for this kind: it was said once */
     enum source_state reported; /* last CHANGE_SOURCE */
     char reported_message[256];
     int64_t ok_at;        /* Unix ms of the last good sign */
@@ -49,6 +50,8 @@ void emit_bookmark(struct kube_emit *e, const char *rv); /* after the rows it vo
 void emit_gone(struct kube_emit *e);
 /* Only a change of state or words is sent. */
 void emit_report(struct kube_emit *e, enum source_state state, const char *message);
+/* It fails and will not be there soon: judging need not wait for it. Sent once. */
+void emit_settle(struct kube_emit *e);
 /* The last good sign was then (Unix ms): passed on now and then while the source is ok, so that its
  * age is known. */
 void emit_alive(struct kube_emit *e, int64_t seen_at);

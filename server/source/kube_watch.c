@@ -37,6 +37,9 @@ const struct watch_timing watch_timing_default = {.backoff_first = 800,
                                                   .silence = 150000,
                                                   .initial_silence = 60000};
 
+/* First lists of a kind that fail before nobody waits for it. */
+enum { LIST_TRIES = 4 };
+
 /* Between ms and twice that: many clients must not come back at once. */
 int64_t watch_jitter(int64_t ms)
 {
@@ -180,6 +183,9 @@ void watch_relist(struct kube_watch *w, struct watch_stream *s)
 void watch_give_up(struct kube_watch *w, struct watch_stream *s, int64_t at_least_ms)
 {
     struct watch_stream *first = &w->streams[0];
+    if (!w->synced && s->failures >= LIST_TRIES && w->emit.reported == SOURCE_FAILING) {
+        emit_settle(&w->emit); /* tried on, but one broken kind must not hold up the others */
+    }
     watch_list_reset(w);
     w->state = WATCH_WAITING;
     first->backoff_ms = s->backoff_ms > first->backoff_ms ? s->backoff_ms : first->backoff_ms;
@@ -280,11 +286,19 @@ void kube_watch_found(struct kube_watch *w, const char *version)
     emit_report(&w->emit, SOURCE_SYNCING, "");
 }
 
-void kube_watch_unknown(struct kube_watch *w)
+bool kube_watch_unknown(struct kube_watch *w)
 {
-    if (w->state == WATCH_ABSENT && w->emit.reported == SOURCE_STARTING) {
-        emit_report(&w->emit, SOURCE_FAILING, "its API group does not answer now");
+    if (w->state != WATCH_ABSENT) {
+        return false;
     }
+    if (w->emit.reported == SOURCE_STARTING) { /* a server that starts says so, too */
+        emit_report(&w->emit, SOURCE_FAILING, "its API group does not answer now");
+        return true;
+    }
+    if (w->emit.reported == SOURCE_FAILING) {
+        emit_settle(&w->emit);
+    }
+    return false;
 }
 
 void kube_watch_gone(struct kube_watch *w)

@@ -92,8 +92,9 @@ void kube_watch_resume(struct kube_watch *w, const char *rv);
 /* Discovery found the kind under this version, or did not find it. */
 void kube_watch_found(struct kube_watch *w, const char *version);
 void kube_watch_gone(struct kube_watch *w);
-/* Discovery cannot say now: what is followed stays so. */
-void kube_watch_unknown(struct kube_watch *w);
+/* Discovery cannot say now: what is followed stays so. Returns whether to ask again soon: a kind
+ * that stays unknown is settled as failing. */
+bool kube_watch_unknown(struct kube_watch *w);
 /* The server answers again: what waited for it need not wait out its back-off. */
 void kube_watch_hurry(struct kube_watch *w);
 /* Starts what is due. may_sync: a slot for an initial sync is free. Returns monotonic ms of its

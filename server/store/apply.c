@@ -143,7 +143,7 @@ bool store_apply(struct store *s, const struct change *c, struct err *err)
     case CHANGE_KIND_GONE:
         return list_kind_gone(s, c->kind, err);
     case CHANGE_SOURCE:
-        return apply_source(s, &c->source, err);
+        return apply_source(s, c, err);
     case CHANGE_CLUSTER:
         return apply_cluster(s, c, err);
     case CHANGE_TARGETS:

@@ -97,15 +97,16 @@ static bool write_source(struct store *s, struct source_row *r, struct err *err)
     return db_run(&s->db, st, err);
 }
 
-/* A kind's stream stands: nothing more is awaited of it. */
-static void settle(struct store *s, const struct change_source *src)
+/* A kind's stream stands, or will not soon: nothing more is awaited of it. */
+static void settle(struct store *s, const struct change *c)
 {
+    const struct change_source *src = &c->source;
     enum kind kind = kind_of_source(src->source);
     if (kind == KIND_COUNT) {
         return;
     }
-    bool known =
-        src->state == SOURCE_OK || src->state == SOURCE_ABSENT || src->state == SOURCE_DENIED;
+    bool known = src->state == SOURCE_OK || src->state == SOURCE_ABSENT ||
+                 src->state == SOURCE_DENIED || c->settled;
     if (known) {
         s->kinds[kind].settled = true;
         s->kinds[kind].absent = src->state == SOURCE_ABSENT;
@@ -128,8 +129,9 @@ static bool concerned(struct store *s, const struct source_row *r, struct err *e
     return r->state != SOURCE_DENIED || apply_waiting_pods(s, err);
 }
 
-bool apply_source(struct store *s, const struct change_source *src, struct err *err)
+bool apply_source(struct store *s, const struct change *c, struct err *err)
 {
+    const struct change_source *src = &c->source;
     struct source_row *r = source_slot(s, src->source);
     if (r == NULL) {
         return true; /* more sources than anyone has: the ceiling holds */
@@ -139,7 +141,7 @@ bool apply_source(struct store *s, const struct change_source *src, struct err *
     char message[sizeof r->message];
     (void)snprintf(message, sizeof message, "%s", src->message);
     r->ok_at = src->ok_at > r->ok_at ? src->ok_at : r->ok_at;
-    settle(s, src);
+    settle(s, c);
     if (!moved && strcmp(r->message, message) == 0) {
         int64_t age = s->now - r->ok_written_at;
         bool due = r->ok_at > r->ok_written_at && (age >= OK_WRITE_MS || age < 0);

@@ -289,7 +289,7 @@ bool workload_by_name(const char *replicaset, const struct kvs *labels, struct a
                       struct workload_key *ret);
 /* ReplicaSets may not be read any more: pods that wait for one are joined by its name. */
 bool apply_waiting_pods(struct store *s, struct err *err) MUST_CHECK;
-bool apply_source(struct store *s, const struct change_source *src, struct err *err) MUST_CHECK;
+bool apply_source(struct store *s, const struct change *c, struct err *err) MUST_CHECK;
 bool sources_load(struct store *s, struct err *err) MUST_CHECK;
 const struct source_row *source_get(const struct store *s, const char *name);
 bool apply_cluster(struct store *s, const struct change *c, struct err *err) MUST_CHECK;

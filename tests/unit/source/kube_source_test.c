@@ -14,6 +14,7 @@
 #include "kube_text.h"
 #include "model/change.h"
 #include "script_server.h"
+#include "source/kube_discovery.h"
 #include "source/source.h"
 
 /* The cluster that the server plays. */
@@ -21,6 +22,7 @@ struct cluster {
     const char *uid;         /* NULL = may not be read */
     atomic_bool crd;         /* targetgroupbindings are installed */
     bool plain;              /* no aggregated discovery */
+    bool stale;              /* the group of bindings does not answer */
     const char *forbidden;   /* resource that may not be listed */
     const char *slow;        /* resource whose list takes 150 ms */
     const char *cut;         /* resource that gets no answer */
@@ -47,6 +49,10 @@ static void reply_fixture(struct script_conn *c, const char *name)
     script_reply(c, 200, "Content-Type: application/json\r\n", body, n);
 }
 
+static const char stale_group[] =
+    "{\"metadata\":{\"name\":\"elbv2.k8s.aws\"},\"versions\":[{\"version\":\"v1beta1\","
+    "\"freshness\":\"Stale\"}]}";
+
 static const char binding_group[] =
     "{\"metadata\":{\"name\":\"elbv2.k8s.aws\"},\"versions\":[{\"version\":\"v1beta1\","
     "\"resources\":"
@@ -70,6 +76,8 @@ static void reply_groups(struct script_conn *c, const struct script_request *r, 
     (void)buf_add(&b, body, (size_t)(end - body));
     if (crd) {
         (void)buf_addf(&b, ",%s", binding_group);
+    } else if (k->stale) {
+        (void)buf_addf(&b, ",%s", stale_group);
     }
     (void)buf_addz(&b, end);
     char headers[256];
@@ -84,6 +92,8 @@ static void reply_plain(struct script_conn *c, const struct script_request *r, s
         script_json(c, 200, "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"]}");
     } else if (strcmp(r->path, "/apis") == 0) {
         reply_fixture(c, "discovery-plain-apis.json");
+    } else if (strcmp(r->path, "/apis/discovery.k8s.io/v1") == 0 && k->stale) {
+        script_json(c, 503, "{\"kind\":\"Status\",\"code\":503}");
     } else if (strcmp(r->path, "/apis/apps/v1") == 0) {
         reply_fixture(c, "discovery-plain-apps.json");
     } else if (strcmp(r->path, "/apis/autoscaling/v2") == 0) {
@@ -214,7 +224,8 @@ static void run_start(struct run *r, const struct kube_resume *resume)
 static void note(struct run *r, const struct change *c)
 {
     if (c->type == CHANGE_SOURCE) {
-        (void)buf_addf(&r->log, "%s=%s;", c->source.source, source_state_name(c->source.state));
+        (void)buf_addf(&r->log, "%s=%s%s;", c->source.source, source_state_name(c->source.state),
+                       c->settled ? " settled" : "");
     } else if (c->type == CHANGE_CLUSTER) {
         (void)buf_addf(&r->log, "CLUSTER %s %s;", c->cluster_uid, c->server_version);
     } else {
@@ -350,6 +361,67 @@ static void a_crd_that_comes_is_followed_and_one_that_goes_is_dropped(void **sta
     run_end(&r);
 }
 
+/* A group whose server is broken: said at once, settled at the second time, followed when it is
+ * there. */
+static void a_stale_group_is_settled_as_failing(void **state)
+{
+    (void)state;
+    struct run r;
+    run_init(&r);
+    r.cluster.stale = true;
+    r.options.discovery_interval_ms = 60000;
+    run_start(&r, NULL);
+    until(&r, "kubernetes/targetgroupbindings.elbv2.k8s.aws=failing;");
+    until(&r, "kubernetes/targetgroupbindings.elbv2.k8s.aws=failing settled;");
+    until(&r, "kubernetes/pods=ok;");
+    assert_int_equal(count(buf_str(&r.log), "settled;"), 1);
+    assert_int_equal(count(buf_str(&r.log), "KIND_GONE "), 2); /* unknown is not absent */
+    run_end(&r);
+    run_init(&r);
+    r.cluster.stale = true;
+    run_start(&r, NULL);
+    until(&r, "kubernetes/targetgroupbindings.elbv2.k8s.aws=failing settled;");
+    atomic_store(&r.cluster.crd, true);
+    until(&r, "kubernetes/targetgroupbindings.elbv2.k8s.aws=ok settled;");
+    run_end(&r);
+}
+
+/* Versions are fresh or stale one by one. */
+static void a_fresh_version_beside_a_stale_one_counts(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[{\"metadata\":{\"name\":\"elbv2.k8s.aws\"},"
+        "\"versions\":[{\"version\":\"v1beta1\",\"freshness\":\"Current\",\"resources\":"
+        "[{\"resource\":\"targetgroupbindings\"}]},{\"version\":\"v1alpha1\","
+        "\"freshness\":\"Stale\"}]},{\"metadata\":{\"name\":\"argoproj.io\"},\"versions\":["
+        "{\"version\":\"v1alpha1\",\"freshness\":\"Stale\"}]}]}";
+    struct kube_found found = {0};
+    json_t *doc = json_loads(text, 0, NULL);
+    assert_true(discovery_read_aggregated(doc, false, &found));
+    json_decref(doc);
+    assert_true(found.known[KIND_BINDING_LBC]);
+    assert_string_equal(found.version[KIND_BINDING_LBC], "v1beta1");
+    assert_false(found.known[KIND_ARGO_ROLLOUT]);
+    assert_false(found.known[KIND_POD]); /* of the other document */
+    assert_true(found.known[KIND_DEPLOYMENT] && found.version[KIND_DEPLOYMENT][0] == '\0');
+}
+
+/* In the plain form a group is asked by itself: its failure is not that of the others. */
+static void a_group_that_fails_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    struct run r;
+    run_init(&r);
+    r.cluster.plain = true;
+    r.cluster.stale = true;
+    run_start(&r, NULL);
+    until(&r, "kubernetes/pods=ok;");
+    until(&r, "kubernetes/deployments.apps=ok;");
+    until(&r, "kubernetes/endpointslices.discovery.k8s.io=failing settled;");
+    run_end(&r);
+}
+
 static void plain_discovery_is_understood(void **state)
 {
     (void)state;
@@ -454,6 +526,9 @@ int main(void)
         cmocka_unit_test(a_forbidden_kind_holds_nobody),
         cmocka_unit_test(a_kind_in_trouble_does_not_make_discovery_spin),
         cmocka_unit_test(a_crd_that_comes_is_followed_and_one_that_goes_is_dropped),
+        cmocka_unit_test(a_stale_group_is_settled_as_failing),
+        cmocka_unit_test(a_fresh_version_beside_a_stale_one_counts),
+        cmocka_unit_test(a_group_that_fails_does_not_hold_up_the_others),
         cmocka_unit_test(plain_discovery_is_understood),
         cmocka_unit_test(rows_of_the_same_cluster_are_resumed),
         cmocka_unit_test(rows_of_another_cluster_are_not),

@@ -338,6 +338,47 @@ static void test_a_page_that_never_comes_gives_the_list_up(void **state)
     rig_fini(&r);
 }
 
+/* A list that fails and fails is tried on, but nobody waits for the kind: said once. A server that
+ * does not answer at all is another matter: there is nothing to judge from. */
+static void list_fails(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n < 8) {
+        script_json(c, 500, "{\"kind\":\"Status\",\"message\":\"conversion webhook\"}");
+    } else {
+        plain(c, r, arg);
+    }
+}
+static void test_a_first_list_that_keeps_failing_is_settled(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, list_fails, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:10"));
+    assert_true(rig_until(&r, "ok"));
+    assert_string_equal(buf_str(&r.sources), " syncing failing failing(settled) ok(settled)");
+    rig_fini(&r);
+}
+static void test_an_unreachable_server_settles_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, plain, &r);
+    (void)snprintf(r.server_url, sizeof r.server_url, "http://127.0.0.1:1");
+    kube_watch_found(&r.watch, "v1");
+    for (int64_t end = clock_mono_ms() + 5000;
+         r.watch.streams[0].failures < 8 && clock_mono_ms() < end;) {
+        rig_turn(&r);
+    }
+    assert_true(r.watch.streams[0].failures >= 8);
+    assert_true(has(buf_str(&r.sources), " syncing unreachable"));
+    assert_false(has(buf_str(&r.sources), "settled"));
+    rig_fini(&r);
+}
+
 static void not_a_list(struct script_conn *c, const struct script_request *r, void *arg)
 {
     (void)arg;
@@ -697,6 +738,8 @@ int main(void)
         cmocka_unit_test(test_a_page_that_stops_inside_its_json_is_broken),
         cmocka_unit_test(test_a_page_in_the_middle_is_asked_again),
         cmocka_unit_test(test_a_page_that_never_comes_gives_the_list_up),
+        cmocka_unit_test(test_a_first_list_that_keeps_failing_is_settled),
+        cmocka_unit_test(test_an_unreachable_server_settles_nothing),
         cmocka_unit_test(test_a_200_that_is_no_list_deletes_nothing),
         cmocka_unit_test(test_a_silent_peer_is_left),
         cmocka_unit_test(test_a_peer_that_never_answers_is_left),

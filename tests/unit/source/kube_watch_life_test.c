@@ -99,7 +99,9 @@ static void test_periodic_verification(void **state)
     atomic_store(&pages_seen, 0);
     rig_init(&r);
     r.options.verify_interval_ms = 200;
+    struct watch_timing timing = patient();
     rig_start(&r, verifies, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "END:12"));
     assert_log(&r, " BEGIN +a@1 +b@2 END:10 MARK:12 VERIFY:12 ABORT VERIFY:12 +a@1 +a@13 +c@3"
@@ -135,7 +137,9 @@ static void test_a_verification_gets_over_a_page_that_fails(void **state)
     atomic_store(&pages_seen, 0);
     rig_init(&r);
     r.options.verify_interval_ms = 100;
+    struct watch_timing timing = patient();
     rig_start(&r, verifies_stumbling, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "VERIFY:10 +a@1 +c@17 END:10"));
     rig_fini(&r);
@@ -169,7 +173,9 @@ static void test_a_relist_ends_a_verification(void **state)
     atomic_store(&pages_seen, 0);
     rig_init(&r);
     r.options.verify_interval_ms = 100;
+    struct watch_timing timing = patient();
     rig_start(&r, expires_while_verified, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "END:20"));
     assert_log(&r, " BEGIN +a@1 END:10 VERIFY:10 ABORT BEGIN +b@11 END:20");
@@ -192,7 +198,9 @@ static void test_opaque_versions_are_not_verified(void **state)
     struct rig r;
     rig_init(&r);
     r.options.verify_interval_ms = 20;
+    struct watch_timing timing = patient();
     rig_start(&r, opaque_versions, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "END:x10"));
     rig_for(&r, 100);
@@ -227,7 +235,9 @@ static void test_verification_without_an_exact_version(void **state)
     struct rig r;
     rig_init(&r);
     r.options.verify_interval_ms = 120;
+    struct watch_timing timing = patient();
     rig_start(&r, verifies_plainly, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "VERIFY:10 +a@1 END:10"));
     assert_log(&r, " BEGIN +a@1 +b@2 END:10 VERIFY:10 ABORT VERIFY:10 +a@1 END:10");
@@ -261,7 +271,9 @@ static void test_named_namespaces_are_one_list_and_a_watch_each(void **state)
     rig_init(&r);
     r.options.namespaces = names;
     r.options.watch_list = true;
+    struct watch_timing timing = patient();
     rig_start(&r, by_namespace, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "+c@26"));
     assert_log(&r, " BEGIN +a@1 +b@2 END: +c@26"); /* no version to resume from */
@@ -278,7 +290,9 @@ static void test_named_namespaces_are_verified_one_after_the_other(void **state)
     rig_init(&r);
     r.options.namespaces = names;
     r.options.verify_interval_ms = 300;
+    struct watch_timing timing = patient();
     rig_start(&r, by_namespace, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_until(&r, "VERIFY:26 +a@1 +b@2 END:26"));
     assert_int_equal(r.server->requests, 6);
@@ -484,7 +498,8 @@ static void test_a_cut_that_heals_is_not_reported(void **state)
     assert_string_equal(buf_str(&r.sources), " syncing ok");
     assert_true(rig_until(&r, "MARK:13"));
     rig_for(&r, 30);
-    assert_string_equal(buf_str(&r.sources), " syncing ok unreachable ok");
+    assert_true(has(buf_str(&r.sources), " syncing ok unreachable")); /* in these words or others */
+    assert_true(has(buf_str(&r.sources), "unreachable ok"));
     assert_log(&r, " BEGIN END:10 MARK:11 MARK:12 MARK:13");
     rig_fini(&r);
 }

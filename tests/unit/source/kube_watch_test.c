@@ -389,7 +389,9 @@ static void test_watch_timeout(void **state)
     (void)state;
     struct rig r;
     rig_init(&r);
+    struct watch_timing timing = patient();
     rig_start(&r, timeouts_differ, &r);
+    r.watch.timing = &timing;
     kube_watch_found(&r.watch, "v1");
     assert_true(rig_requests(&r, 5));
     for (int i = 0; i < 3; i++) {

@@ -24,6 +24,14 @@ static const struct watch_timing rig_timing = {.backoff_first = 4,
                                                .silence = 400,
                                                .initial_silence = 400};
 
+/* For servers that are quiet on purpose, and machines under load. */
+static inline struct watch_timing patient(void)
+{
+    struct watch_timing t = rig_timing;
+    t.silence = t.initial_silence = 5000;
+    return t;
+}
+
 struct rig {
     struct script *server;
     struct kube_access access;
@@ -86,7 +94,8 @@ static inline void rig_note(struct rig *r, const struct change *c)
         (void)buf_addz(&r->log, " GONE");
         break;
     case CHANGE_SOURCE:
-        (void)buf_addf(&r->sources, " %s", source_state_name(c->source.state));
+        (void)buf_addf(&r->sources, " %s%s", source_state_name(c->source.state),
+                       c->settled ? "(settled)" : "");
         (void)snprintf(r->message, sizeof r->message, "%s", c->source.message);
         break;
     case CHANGE_CLUSTER:

@@ -428,6 +428,14 @@ static void normal_events_are_not_kept(void **state)
     bed_fini(&b);
 }
 
+static void tell(struct bed *b, const char *source, enum source_state state, bool settled)
+{
+    struct change *c = change_new(CHANGE_SOURCE, 0);
+    c->source = (struct change_source){.source = source, .state = state, .message = "503", .at = 1};
+    c->settled = settled;
+    bed_do(b, c);
+}
+
 static void settled_names_the_kinds_that_are_awaited(void **state)
 {
     (void)state;
@@ -437,25 +445,21 @@ static void settled_names_the_kinds_that_are_awaited(void **state)
     assert_false(store_settled(b.s, missing, sizeof missing));
     assert_non_null(strstr(missing, "targetgroupbindings.elbv2.k8s.aws,"));
     for (int i = 0; i < KIND_COUNT; i++) {
-        if (i == KIND_NODE || i == KIND_LEASE) {
+        if (i == KIND_NODE || i == KIND_LEASE || i == KIND_PDB) {
             continue;
         }
         bed_do(&b, change_of_kind(CHANGE_KIND_GONE, (enum kind)i));
     }
     assert_false(store_settled(b.s, missing, sizeof missing));
-    assert_string_equal(missing, "nodes,leases.coordination.k8s.io");
-    struct change *c = change_new(CHANGE_SOURCE, 0);
-    c->source = (struct change_source){"kubernetes/nodes", SOURCE_DENIED, "no", 1, 0};
-    bed_do(&b, c);
-    c = change_new(CHANGE_SOURCE, 0);
-    c->source = (struct change_source){"kubernetes/leases.coordination.k8s.io", SOURCE_FAILING,
-                                       "503", 1, 0};
-    bed_do(&b, c);
+    assert_string_equal(missing, "nodes,leases.coordination.k8s.io,poddisruptionbudgets.policy");
+    tell(&b, "kubernetes/nodes", SOURCE_DENIED, false);
+    tell(&b, "kubernetes/leases.coordination.k8s.io", SOURCE_FAILING, false);
+    tell(&b, "kubernetes/poddisruptionbudgets.policy", SOURCE_FAILING, false);
     assert_false(store_settled(b.s, missing, sizeof missing));
-    c = change_new(CHANGE_SOURCE, 0);
-    c->source =
-        (struct change_source){"kubernetes/leases.coordination.k8s.io", SOURCE_OK, "", 1, 1};
-    bed_do(&b, c); /* resumed without a list */
+    tell(&b, "kubernetes/leases.coordination.k8s.io", SOURCE_OK, false); /* without a list */
+    assert_false(store_settled(b.s, missing, sizeof missing));
+    assert_string_equal(missing, "poddisruptionbudgets.policy");
+    tell(&b, "kubernetes/poddisruptionbudgets.policy", SOURCE_FAILING, true); /* given up */
     assert_true(store_settled(b.s, missing, sizeof missing));
     assert_string_equal(missing, "");
     bed_fini(&b);
