@@ -224,7 +224,7 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         self.apiserver.start()
         try:
-            wait_for("kube-apiserver is ready", self._ready, 60)
+            wait_for("kube-apiserver is ready", self._ready, 120)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.apiserver.tail()}") from None
 
