@@ -72,6 +72,9 @@ class Elbv2(unittest.TestCase):
                "web-identity": {k: v for k, v in self.others.items() if "ROLE" in k or "IDENTITY" in k},
                "container": {k: v for k, v in self.others.items() if "CONTAINER" in k},
                "imds": {k: v for k, v in self.others.items() if "METADATA" in k}}
+        line = self.folder / "token-line"  # as a person writes it: one line end is no part of the token
+        line.write_text(pathlib.Path(one["container"]["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]).read_text() + "\n")
+        one["container-line"] = {**one["container"], "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(line)}
         for name, env in one.items():
             with self.subTest(name):
                 self.assertTrue(env, f"the simulator offers nothing for {name}")
