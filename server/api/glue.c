@@ -122,7 +122,7 @@ static void add_headers(struct inflight *f, bool gzip)
     }
     add_header(req, "x-request-id", f->x.req.id);
     add_header(req, "x-content-type-options", "nosniff");
-    add_header(req, "cross-origin-resource-policy", "same-origin");
+    add_header(req, "cross-origin-resource-policy", r->embed ? "cross-origin" : "same-origin");
     if (r->page) {
         add_page_headers(req);
     }

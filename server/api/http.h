@@ -81,7 +81,8 @@ struct reply {
     char etag[ETAG_SIZE];      /* without quotes; "" = none */
     struct header headers[HEADERS_MAX];
     unsigned n_headers;
-    bool page; /* a document: gets the content security policy */
+    bool page;  /* a document: gets the content security policy */
+    bool embed; /* a picture that pages elsewhere may show */
 };
 
 /* What request.text must hold: decoding never grows, each piece gets its NUL. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json_out.h"
 
 enum { PROBLEM_BYTES = 16 << 10 };
@@ -50,6 +51,7 @@ static void write_problem(struct json_out *j, enum problem p, const char *reques
     json_kstr(j, "title", problems[p].title);
     json_kint(j, "status", problems[p].status);
     json_kstr(j, "request_id", request_id);
+    json_ktime(j, "now", clock_unix_ms());
 }
 
 static void write_errors(const struct exchange *x, struct json_out *j)

@@ -42,6 +42,7 @@ static const struct route routes[] = {
      "cluster namespace kind name state cause q since"},
     {METHOD_GET, ACCESS_OPEN, V1 "/openapi.yaml", get_openapi_yaml, ""},
     {METHOD_GET, ACCESS_OPEN, V1 "/openapi.json", get_openapi_json, ""},
+    {METHOD_GET, ACCESS_TOKEN, "/badge/{}/{}/{}", get_badge, "cluster"},
     {METHOD_GET, ACCESS_TOKEN, "/metrics", get_metrics, ""},
     {METHOD_GET, ACCESS_OPEN, "/livez", get_livez, "verbose"},
     {METHOD_GET, ACCESS_OPEN, "/readyz", get_readyz, "verbose"},
@@ -103,7 +104,8 @@ static void not_allowed(struct exchange *x, unsigned methods)
 static bool is_interface(const struct request *req)
 {
     return req->n_segments > 0 &&
-           (strcmp(req->segments[0], "api") == 0 || strcmp(req->segments[0], "-") == 0);
+           (strcmp(req->segments[0], "api") == 0 || strcmp(req->segments[0], "-") == 0 ||
+            strcmp(req->segments[0], "badge") == 0);
 }
 
 enum outcome worker_serve(struct worker *w, struct exchange *x)

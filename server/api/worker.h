@@ -133,7 +133,7 @@ typedef enum outcome handler_fn(struct worker *w, struct exchange *x);
 handler_fn get_summary, get_namespaces, get_namespace, get_rollouts, get_services, get_bindings;
 handler_fn get_groups, get_group, get_alerts, get_deliveries, get_delivery, post_redeliver;
 handler_fn get_rollout, get_pods, get_timeline, get_history, get_explain, get_pod;
-handler_fn get_audit, post_preflight, post_refresh;
+handler_fn get_audit, post_preflight, post_refresh, get_badge;
 handler_fn get_wait, get_gate, get_events, get_openapi_yaml, get_openapi_json;
 handler_fn get_livez, get_readyz, get_healthy, get_ready, get_metrics, post_reload;
 /* Static files: anything no route takes. */

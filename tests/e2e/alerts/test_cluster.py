@@ -6,13 +6,9 @@ import pathlib
 import unittest
 
 import harness
-import libraries
+import jsonschema
 from alerts.receiver import SECRET, Message, Receiver
-
-libraries.provide()
-
-import jsonschema  # noqa: E402
-from standardwebhooks import Webhook  # noqa: E402
+from standardwebhooks import Webhook
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[3] / "schema/webhook.rollout.schema.json").read_text())
 SCENARIO = """

@@ -7,14 +7,10 @@ import time
 import unittest
 
 import harness
-import libraries
+import jsonschema
 from alerts.podcluster import PodCluster
 from alerts.receiver import SECRET, Message, Receiver
-
-libraries.provide()
-
-import jsonschema  # noqa: E402
-from standardwebhooks import Webhook, WebhookVerificationError  # noqa: E402
+from standardwebhooks import Webhook, WebhookVerificationError
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[3] / "schema/webhook.rollout.schema.json").read_text())
 

@@ -7,20 +7,17 @@ import http.client
 import json
 import unittest
 import urllib.parse
+import xml.dom.minidom
 from typing import Any
 
-import libraries
+import hypothesis
+import jsonschema
+import openapi_spec_validator
+import schemathesis
+import yaml
 from alerts.receiver import Receiver
+from contract import document
 from harness import ROOT, Gatehouse, Simulator, folder, wait_until
-
-libraries.provide()
-
-import hypothesis  # noqa: E402
-import jsonschema  # noqa: E402
-import openapi_spec_validator  # noqa: E402
-import schemathesis  # noqa: E402
-import yaml  # noqa: E402
-from contract import document  # noqa: E402
 
 schemathesis.checks.load_all_checks()
 CHECKS = schemathesis.checks.CHECKS.get_by_names(["status_code_conformance", "content_type_conformance", "response_schema_conformance"])
@@ -148,6 +145,7 @@ class Contract(unittest.TestCase):
             self.ask(f"/deliveries/{delivery['id']}/redeliver", "POST", status=202)
         for namespace in ("shop", "free"):
             self.ask(f"/audit?namespace={namespace}")
+        self.ask(ROLLOUT + "/refresh", "POST", status=None)  # 202, or 429 where it was asked just now
         found = json.loads(self.ask("/preflight", "POST", body=MANIFEST.encode())[2])
         self.assertTrue(found["findings"] and found["workloads"][0]["gates"], found)
         text = self.ask(ROLLOUT + "/explain", headers={"accept": "text/plain"})[2].decode()
@@ -196,6 +194,11 @@ class Contract(unittest.TestCase):
                     self.assertEqual(answer.get("content-encoding"), "gzip")
                     self.assertLess(len(packed), len(body))
                     self.assertTrue(gzip.decompress(packed))
+
+        status, headers, picture = self.server.request("/badge/shop/deploy/good.svg")
+        self.assertEqual((status, headers["content-type"], headers["cross-origin-resource-policy"]), (200, "image/svg+xml", "cross-origin"))
+        self.assertIn("title>good: serving 2/2<", picture.decode())
+        self.assertTrue(xml.dom.minidom.parseString(picture))
 
     def test_4_events_and_streamed_waits_carry_what_the_contract_names(self) -> None:
         sent = {"rollout": document.component("Rollout"), "namespace": document.component("Namespace"),

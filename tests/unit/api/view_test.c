@@ -533,6 +533,30 @@ static void given_drain_when_waiting_then_everyone_is_answered(void **state)
     client_free(b, c);
 }
 
+static void given_a_badge_when_asked_then_a_picture_of_the_state(void **state)
+{
+    struct bed *b = *state;
+    struct client *c = client_new("/badge/shop/deploy/web.svg", "");
+    assert_int_equal(client_ask(b, c), OUTCOME_ANSWER);
+    assert_int_equal(c->x.reply.status, 200);
+    assert_string_equal(c->x.reply.content_type, "image/svg+xml");
+    assert_true(c->x.reply.embed);
+    const char *text = client_body(c);
+    assert_non_null(strstr(text, "<title>web: stuck 2/3</title>"));
+    assert_non_null(strstr(text, "#ad4300"));
+    client_free(b, c);
+    sql(&b->f, "UPDATE workload SET name = '<a b>&\"', state = %d WHERE id = 1", ROLLOUT_SERVING);
+    c = client_new("/badge/shop/deploy/%3Ca%20b%3E&%22.svg", "");
+    assert_int_equal(client_ask(b, c), OUTCOME_ANSWER);
+    text = client_body(c);
+    assert_non_null(strstr(text, "<title>_a_b___: serving 2/3</title>"));
+    client_free(b, c);
+    json_decref(get(b, "/badge/shop/deploy/none.svg", "", 404, NULL));
+    json_decref(get(b, "/badge/shop/deploy/web", "", 404, NULL));
+    json_decref(get(b, "/badge/shop/deploy/web.svg", "style=flat", 400, NULL));
+    json_decref(get(b, "/badge/shop", "", 404, NULL));
+}
+
 /* A wait that streams. */
 static struct client *stream_wait(struct bed *b, const char *query)
 {
@@ -687,6 +711,7 @@ int main(void)
         T(given_pinned_waits_when_not_there_yet_then_waited_for),
         T(given_the_gate_when_asked_then_the_status_says_it),
         T(given_drain_when_waiting_then_everyone_is_answered),
+        T(given_a_badge_when_asked_then_a_picture_of_the_state),
         T(given_a_streamed_wait_when_the_rollout_moves_then_steps_and_a_result),
         T(given_a_streamed_wait_when_it_cannot_go_on_then_it_ends_and_says_so),
         T(given_streamed_waits_when_too_many_left_or_drained_then_each_its_end),
