@@ -4,6 +4,7 @@
 
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/selector.h"
 #include "api/sse.h"
 
 enum { NAMESPACES_MAX = 20 };
@@ -19,6 +20,22 @@ static int64_t start_of(struct exchange *x)
     }
     /* one that is not ours: everything may have been missed */
     return digits <= 18 && text[digits] == '\0' ? strtoll(text, NULL, 10) : 0;
+}
+
+/* NULL when not given, or an error of x. */
+static const struct selector *selector_of(struct exchange *x)
+{
+    struct err why = {0};
+    const char *text = query_one(x, "labelSelector");
+    if (text == NULL) {
+        return NULL;
+    }
+    x->arena = arena_new(0);
+    struct selector *selector = arena_zalloc(x->arena, sizeof *selector);
+    if (!selector_parse(text, x->arena, selector, &why)) {
+        query_error(x, "labelSelector", "%s", why.text);
+    }
+    return selector;
 }
 
 /* false: a problem in the reply */
@@ -47,7 +64,8 @@ enum outcome get_events(struct worker *w, struct exchange *x)
                                    .name = query_one(x, "name"),
                                    .states = query_states(x),
                                    .cause = query_one(x, "cause"),
-                                   .q = query_one(x, "q")};
+                                   .q = query_one(x, "q"),
+                                   .labels = selector_of(x)};
     int64_t since = start_of(x);
     bool known = cluster_known(w, x);
     if (x->n_errors > 0) {

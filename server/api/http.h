@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "api/body.h"
+#include "base/arena.h"
 #include "base/buf.h"
 
 enum method { METHOD_GET = 1, METHOD_POST = 2, METHOD_DELETE = 4, METHOD_OTHER = 8 };
@@ -101,6 +102,7 @@ struct exchange {
     unsigned n_errors;
     struct waiter *waiter;          /* while parked */
     struct subscriber *subscriber;  /* while streaming */
+    struct arena *arena;            /* what a handler keeps as long; NULL = nothing */
     const char *viewer;             /* name of the token, "" */
     char fault[160];                /* what went wrong inside: for the request log only */
     bool waited;                    /* parked or streamed: its time is not ours */

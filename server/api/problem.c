@@ -41,6 +41,8 @@ void exchange_fini(struct exchange *x)
     buf_fini(&x->reply.tail);
     free(x->errors);
     x->errors = NULL;
+    arena_free(x->arena);
+    x->arena = NULL;
 }
 
 static void write_problem(struct json_out *j, enum problem p, const char *request_id)

@@ -39,7 +39,7 @@ static const struct route routes[] = {
     {METHOD_GET, ACCESS_TOKEN, V1 "/deliveries/{}", get_delivery, ""},
     {METHOD_POST, ACCESS_TOKEN, V1 "/deliveries/{}/redeliver", post_redeliver, ""},
     {METHOD_GET, ACCESS_TOKEN, V1 "/events", get_events,
-     "cluster namespace kind name state cause q since"},
+     "cluster namespace kind name state cause q labelSelector since"},
     {METHOD_GET, ACCESS_OPEN, V1 "/openapi.yaml", get_openapi_yaml, ""},
     {METHOD_GET, ACCESS_OPEN, V1 "/openapi.json", get_openapi_json, ""},
     {METHOD_GET, ACCESS_TOKEN, "/badge/{}/{}/{}", get_badge, "cluster"},

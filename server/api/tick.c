@@ -34,9 +34,10 @@ void follow_add(struct follow *f, const struct stream_filter *filter, int by)
     } else {
         f->wide += step;
     }
-    if (filter->states != 0 || filter->cause != NULL) {
+    if (filter->states != 0 || filter->cause != NULL || filter->labels != NULL) {
         f->picky += step;
     }
+    f->labelled += filter->labels != NULL ? step : 0;
 }
 
 static bool followed(const struct follow *f, const char *namespace, const char *kind,
@@ -93,6 +94,22 @@ static void add_left(struct build *b, struct frame *f)
     f->left_len = out->len - f->left_at;
 }
 
+static void copy_labels(struct build *b, int64_t id, struct frame *f)
+{
+    struct err err;
+    struct kvs labels;
+    struct arena *a = b->t->arena;
+    if (!reader_labels(b->w->reader, id, &labels, &err)) {
+        return; /* as if it had none */
+    }
+    struct kv *copy = arena_array(a, struct kv, labels.n + 1);
+    for (uint32_t i = 0; i < labels.n; i++) {
+        copy[i] = (struct kv){arena_strdup(a, labels.items[i].key),
+                              arena_strdup(a, labels.items[i].value)};
+    }
+    f->labels = (struct kvs){copy, labels.n};
+}
+
 static void rollout_frame(struct build *b, const struct feed_item *item, struct frame *f)
 {
     struct err err;
@@ -106,6 +123,9 @@ static void rollout_frame(struct build *b, const struct feed_item *item, struct 
         reader_rollout(b->w->reader, item->workload_id, false, &j, &info, &err)) {
         f->state = (int)info.state;
         f->cause = arena_strdup(b->t->arena, info.cause);
+        if (b->follow->labelled > 0) {
+            copy_labels(b, item->workload_id, f);
+        }
     } else {
         b->t->bytes.len = start;
         j.comma = false;
@@ -386,7 +406,8 @@ static enum match rollout_matches(const struct stream_filter *f, const struct fr
         return MATCH_YES;
     }
     bool now = (f->states == 0 || (f->states >> fr->state & 1) != 0) &&
-               (f->cause == NULL || strcmp(f->cause, fr->cause) == 0);
+               (f->cause == NULL || strcmp(f->cause, fr->cause) == 0) &&
+               (f->labels == NULL || selector_match(f->labels, &fr->labels));
     return now ? MATCH_YES : MATCH_LEFT;
 }
 

@@ -20,12 +20,13 @@ enum { TICK_ITEMS_MAX = 500, TICK_BYTES_MAX = 8 << 20, TICK_PIECES_MAX = 2 * TIC
 /* What a stream wants. Texts live as long as its exchange. */
 struct stream_filter {
     const char *const *namespaces;
-    size_t n_namespaces; /* 0 = all */
-    const char *kind;    /* NULL = all */
-    const char *name;    /* NULL = all */
-    uint32_t states;     /* 0 = all */
-    const char *cause;   /* NULL = all */
-    const char *q;       /* NULL = all */
+    size_t n_namespaces;           /* 0 = all */
+    const char *kind;              /* NULL = all */
+    const char *name;              /* NULL = all */
+    uint32_t states;               /* 0 = all */
+    const char *cause;             /* NULL = all */
+    const char *q;                 /* NULL = all */
+    const struct selector *labels; /* NULL = all */
 };
 /* One rollout: such a stream gets its pods too. */
 static inline bool filter_is_single(const struct stream_filter *f)
@@ -39,10 +40,11 @@ struct frame {
     const char *kind; /* of the workload */
     const char *name; /* of the workload, namespace or source */
     const char *cause;
-    int state; /* of the rollout; -1 = deleted */
-    size_t at; /* in bytes; the closing newline included */
+    struct kvs labels; /* of the workload, read while someone picks by them */
+    int state;         /* of the rollout; -1 = deleted */
+    size_t at;         /* in bytes; the closing newline included */
     size_t len;
-    size_t left_at; /* in lefts: the short form for streams whose state or cause it left */
+    size_t left_at; /* in lefts: the short form for streams whose filter it left */
     size_t left_len;
 };
 
@@ -63,9 +65,10 @@ struct tick {
 enum { FOLLOW_SLOTS = 4096 };
 struct follow {
     uint16_t slots[FOLLOW_SLOTS];
-    unsigned n;     /* streams of one rollout */
-    unsigned wide;  /* other streams */
-    unsigned picky; /* streams with state or cause */
+    unsigned n;        /* streams of one rollout */
+    unsigned wide;     /* other streams */
+    unsigned picky;    /* streams with state, cause or labels */
+    unsigned labelled; /* streams with labels */
 };
 void follow_add(struct follow *f, const struct stream_filter *filter, int by);
 

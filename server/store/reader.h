@@ -143,6 +143,8 @@ struct object_name {
     const char *kind; /* of workloads */
     const char *name;
 };
+/* The workload's labels; empty when it has no object (any more). In the reader's arena. */
+bool reader_labels(struct reader *r, int64_t id, struct kvs *ret, struct err *err) MUST_CHECK;
 /* The workload of that name; kind as Kubernetes writes it, or in any case for kinds we do not know.
  * ERR_NOT_FOUND. */
 bool reader_find(struct reader *r, const struct object_name *name, int64_t *ret_id,

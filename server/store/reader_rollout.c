@@ -13,7 +13,7 @@
 #include "model/pack.h"
 #include "store/reader_in.h"
 
-enum { RANKS = 10, FINDING_AT = 39 };
+enum { RANKS = 10, BODY_AT = 36, FINDING_AT = 39 };
 
 /* The row under the statement. Texts are borrowed until the next step. */
 struct row {
@@ -45,23 +45,10 @@ static struct row row_of(sqlite3_stmt *st)
 
 /* ---- runbooks ---- */
 
-static bool web_address(const char *url)
-{
-    if (strncasecmp(url, "https://", 8) != 0 && strncasecmp(url, "http://", 7) != 0) {
-        return false;
-    }
-    for (const char *p = url; *p != '\0'; p++) {
-        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("\"<>\\^`{|}", *p) != NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static const char *annotated(const struct kvs *annotations)
 {
     const char *url = kvs_get(annotations, "gatehouse.dev/runbook");
-    return url != NULL && web_address(url) ? url : NULL;
+    return url != NULL && config_web_address(url) ? url : NULL;
 }
 
 static bool override_matches(const struct config_override *o, const struct row *w)
@@ -201,7 +188,8 @@ struct scan {
 
 static bool labels_match(struct scan *s, const struct row *w)
 {
-    const struct meta *meta = reader_record(s->r, kind_info(KIND_DEPLOYMENT)->table, w->st, 36);
+    const struct meta *meta =
+        reader_record(s->r, kind_info(KIND_DEPLOYMENT)->table, w->st, BODY_AT);
     static const struct kvs none;
     return selector_match(s->f->labels, meta != NULL ? &meta->labels : &none);
 }
@@ -421,6 +409,21 @@ static bool causes_json(struct reader *r, int64_t id, const char *runbook, struc
         finding_json(LIST_AT(struct finding_row, findings, i), runbook, j);
     }
     json_close(j, ']');
+    return true;
+}
+
+bool reader_labels(struct reader *r, int64_t id, struct kvs *ret, struct err *err)
+{
+    bool row = false;
+    sqlite3_stmt *st = db_get(&r->db, READ_ROLLOUT_BY_ID);
+    db_bind(st, "i", id);
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    const struct meta *meta =
+        row ? reader_record(r, kind_info(KIND_DEPLOYMENT)->table, st, BODY_AT) : NULL;
+    *ret = meta != NULL ? meta->labels : (struct kvs){NULL, 0};
+    (void)sqlite3_reset(st);
     return true;
 }
 

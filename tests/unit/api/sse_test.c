@@ -79,6 +79,30 @@ static void given_filters_when_ticked_then_only_what_matches(void **state)
     client_free(b, stuck);
 }
 
+static void given_a_label_selector_when_ticked_then_only_what_it_selects(void **state)
+{
+    struct bed *b = *state;
+    struct client *front = stream(b, "labelSelector=tier+in+(front)&kind=deploy");
+    struct client *back = stream(b, "labelSelector=tier=back&kind=deploy");
+    struct client *all = stream(b, "");
+    (void)got(front);
+    (void)got(back);
+    (void)got(all);
+    set_state(b, 1, 1, "Deployment", "web", ROLLOUT_SLOW);
+    tick(b);
+    assert_non_null(strstr(got(front), "\"state\":\"slow\""));
+    assert_string_equal(got(back), "event: rollout\ndata: {\"namespace\":\"shop\",\"kind\":"
+                                   "\"Deployment\",\"name\":\"web\",\"left\":true}\nid: 101\n\n");
+    assert_non_null(strstr(got(all), "\"state\":\"slow\""));
+    set_state(b, 3, 2, "Deployment", "api", ROLLOUT_SLOW); /* has no labels */
+    tick(b);
+    assert_non_null(strstr(got(front), "\"left\":true"));
+    client_free(b, front);
+    client_free(b, back);
+    client_free(b, all);
+    json_decref(get(b, "/api/v1/events", "labelSelector=a+in", 400, NULL));
+}
+
 static void given_one_rollout_when_followed_then_its_pods_too(void **state)
 {
     struct bed *b = *state;
@@ -325,7 +349,7 @@ static void given_wrong_parameters_when_asked_then_400_and_head_is_no_stream(voi
     json_decref(get(b, "/api/v1/events", "state=stuk", 400, NULL));
     json_decref(get(b, "/api/v1/events", "since=x", 400, NULL));
     json_decref(get(b, "/api/v1/events", "cluster=other", 404, NULL));
-    json_decref(get(b, "/api/v1/events", "labelSelector=a", 400, NULL));
+    json_decref(get(b, "/api/v1/events", "labelSelecter=a", 400, NULL));
     struct client *c = client_new("/api/v1/events", "");
     c->x.req.head = true;
     assert_int_equal(client_ask(b, c), OUTCOME_ANSWER);
@@ -357,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(given_a_change_when_ticked_then_one_event_with_the_item_and_the_revision),
         T(given_filters_when_ticked_then_only_what_matches),
+        T(given_a_label_selector_when_ticked_then_only_what_it_selects),
         T(given_one_rollout_when_followed_then_its_pods_too),
         T(given_other_news_when_ticked_then_each_has_its_event),
         T(given_a_number_when_resuming_then_what_was_missed_or_resync),
