@@ -114,6 +114,9 @@ static const struct cause causes[] = {
      "Controller may not read target health", SETUP},
     {"binding_cleanup_failing", "registration", 250, SEVERITY_ERROR, false,
      "Binding cannot be cleaned up", BINDING},
+    {"target_port_missing", "registration", 247, SEVERITY_ERROR, false,
+     "Service names a port that no container has",
+     K8S "concepts/services-networking/service/#field-spec-ports"},
     {"register_quota_exceeded", "registration", 258, SEVERITY_ERROR, false, "Target group is full",
      ELB "load-balancer-limits.html"},
     {"register_address_family", "registration", 260, SEVERITY_ERROR, false,
@@ -153,6 +156,8 @@ static const struct cause causes[] = {
     {"binding_backend_not_found", "exposed", 245, SEVERITY_ERROR, false,
      "Binding's Service or port does not exist", BINDING},
     {"binding_deleted", "exposed", 524, SEVERITY_WARNING, false, "Binding was deleted", BINDING},
+    {"load_balancer_not_deployed", "exposed", 518, SEVERITY_WARNING, false,
+     "Load balancer cannot be deployed", LBC "guide/ingress/annotations/"},
     {"target_unhealthy_after_open", "exposed", 522, SEVERITY_ERROR, false,
      "Gate open, target unhealthy", GATES},
     {"target_deregistered_while_serving", "exposed", 520, SEVERITY_ERROR, false,
@@ -170,6 +175,8 @@ static const struct cause causes[] = {
      "https://docs.aws.amazon.com/eks/latest/best-practices/load-balancing.html"},
     {"progress_deadline_exceeded", "rollout", 900, SEVERITY_ERROR, true, "Progress deadline passed",
      K8S "concepts/workloads/controllers/deployment/#failed-deployment"},
+    {"rollout_aborted", "rollout", 895, SEVERITY_ERROR, true, "Argo Rollouts gave up",
+     "https://argo-rollouts.readthedocs.io/en/stable/features/analysis/"},
     {"rollout_paused", "rollout", 880, SEVERITY_INFO, false, "Rollout is paused",
      K8S "concepts/workloads/controllers/deployment/#pausing-and-resuming-a-deployment"},
     {"budget_blocks_eviction", "rollout", 860, SEVERITY_WARNING, false,
@@ -194,10 +201,10 @@ enum { CAUSES = sizeof causes / sizeof causes[0] };
 
 /* Row numbers by code, for the search. */
 static const unsigned char sorted[CAUSES] = {
-    52, 71, 75, 76, 77, 59, 39, 60, 8,  70, 3,  64, 32, 30, 35, 29, 27, 33, 31, 4,
-    72, 37, 38, 67, 34, 22, 23, 21, 20, 19, 17, 15, 18, 16, 14, 26, 24, 13, 48, 50,
-    51, 49, 58, 2,  5,  47, 28, 74, 73, 66, 44, 0,  25, 7,  6,  68, 41, 36, 45, 40,
-    46, 69, 43, 65, 62, 42, 53, 63, 56, 55, 57, 61, 54, 78, 1,  12, 9,  11, 10};
+    53, 74, 78, 79, 80, 60, 39, 61, 8,  73, 3,  66, 32, 30, 35, 29, 27, 33, 31, 4,  75,
+    37, 38, 69, 34, 22, 23, 21, 20, 19, 17, 15, 18, 16, 14, 26, 24, 13, 49, 51, 52, 50,
+    59, 2,  5,  48, 28, 77, 76, 68, 62, 45, 0,  25, 7,  6,  70, 42, 36, 46, 41, 47, 71,
+    72, 44, 67, 64, 43, 54, 65, 57, 56, 58, 40, 63, 55, 81, 1,  12, 9,  11, 10};
 
 static int by_code(const void *key, const void *item)
 {

@@ -83,104 +83,6 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
     }
 }
 
-/* ---- the binding was deleted ---- */
-
-static bool applies_any(const struct pod_sheet *p)
-{
-    for (uint32_t i = 0; i < p->n_near; i++) {
-        if (p->near[i]->wants_gate) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Why the controller does not make it, by its own word on the owner; "" = it does not say. */
-static const struct kube_event *refused(const struct judge *j, const struct lb_owner *o)
-{
-    static const char *const reasons[] = {"FailedDeployModel", "FailedBuildModel"};
-    const struct kube_event *best = NULL;
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        const struct kube_event *e = event_about(j, o->kind, o->meta->name, reasons[i], NULL);
-        if (e != NULL && j->sight->now - event_at(e) <= EVENT_LIVE_MS &&
-            (best == NULL || event_at(e) > event_at(best))) {
-            best = e;
-        }
-    }
-    return best;
-}
-
-static void say_owner(struct judge *j, struct finding *f, const struct lb_owner *o)
-{
-    const struct kube_event *e = refused(j, o);
-    finding_evidence(j, f, object_of(j, o->kind, o->meta->name), "target type",
-                     "ip, and no binding for Service/%s", o->service->meta.name);
-    if (e != NULL) {
-        event_evidence(j, f, e);
-    }
-}
-
-static void deleted_gate(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
-{
-    struct lb_owner o = {0};
-    if (applies_any(p)) {
-        return; /* another binding has taken its place */
-    }
-    bool owned = owner_without_binding(j, p, &o);
-    struct finding *f = claim_pod(
-        j, p,
-        &(struct claim){.code = "binding_deleted",
-                        .object = object_of(j, "TargetGroupBinding", g->binding_name),
-                        .severity = owned ? SEVERITY_WARNING : SEVERITY_INFO,
-                        .since = g->condition->transition_at,
-                        .a = arena_printf(j->a,
-                                          "%s was deleted, and its gates stay open and say nothing",
-                                          g->binding_name),
-                        .b = owned ? object_of(j, o.kind, o.meta->name) : ""});
-    if (wants_evidence(f)) {
-        finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type),
-                         "True: %s", g->condition->message);
-    }
-    if (owned && f->pods == 1) {
-        say_owner(j, f, &o);
-    }
-}
-
-/* The owner wants targets of type ip and there is no binding at all. The API must be readable, else
- * there may be one. */
-static void without_binding(struct judge *j)
-{
-    bool seen = (bindings_seen(j, FAMILY_AWS_LBC) || bindings_seen(j, FAMILY_EKS_AUTO)) &&
-                claimed(j, "binding_deleted", NULL) == NULL; /* said of their gates already */
-    for (uint32_t i = 0; seen && i < j->n_pods; i++) {
-        struct pod_sheet *p = &j->pods[i];
-        struct lb_owner o = {0};
-        if (!p->is_new || !p->ready || applies_any(p)) {
-            continue;
-        }
-        if (!owner_without_binding(j, p, &o)) {
-            return; /* its sisters have the same labels */
-        }
-        const char *owner = object_of(j, o.kind, o.meta->name);
-        const struct kube_event *e = refused(j, &o);
-        struct finding *f = claim_pod(
-            j, p,
-            &(struct claim){
-                .code = "binding_deleted",
-                .object = object_of(j, "Service", o.service->meta.name),
-                .severity = SEVERITY_WARNING,
-                .likely = true,
-                .a = arena_printf(
-                    j->a, "%s asks for targets of type ip, and nothing binds Service %s%s%.400s",
-                    owner, o.service->meta.name, e != NULL ? ". The controller says: " : "",
-                    e != NULL ? e->message : ""),
-                .b = owner});
-        if (f->evidence.n == 0) {
-            say_owner(j, f, &o);
-        }
-    }
-}
-
 /* ---- ELBv2 says otherwise ---- */
 
 /* Since when ELBv2 says so, with a poll after the gate opened; 0 = not known yet. */
@@ -466,13 +368,6 @@ static void look_at_pod(struct judge *j, struct pod_sheet *p, bool *near, bool *
             by_elb(j, p, pb, g);
         }
     }
-    for (uint32_t k = 0; k < p->n_gates; k++) {
-        const struct pod_gate *g = &p->gates[k];
-        if (is_v2(g->family) && g->pb == NULL && gate_forced_open(g) &&
-            bindings_seen(j, g->family)) {
-            deleted_gate(j, p, g);
-        }
-    }
 }
 
 void causes_exposed(struct judge *j)
@@ -484,7 +379,6 @@ void causes_exposed(struct judge *j)
             look_at_pod(j, &j->pods[i], near, odd);
         }
     }
-    without_binding(j);
     for (uint32_t i = 0; i < j->sight->n_views; i++) {
         if (near[i]) {
             cause_shared(j, &j->sight->views[i], odd[i]);

@@ -148,6 +148,12 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign);
 void cause_fail_open(struct judge *j, const struct view *v);
 /* The API server is silent, denies us, or cannot be reached. */
 void cause_kubernetes(struct judge *j);
+/* Why the controller does not deploy an Ingress or Service, by its own word; NULL = it does not say
+ * (any more). */
+const struct kube_event *cause_refused(const struct judge *j, const char *kind, const char *name);
+/* Claims it for a pod, or for the object alone (NULL). */
+struct finding *cause_not_deployed(struct judge *j, struct pod_sheet *p, const char *object,
+                                   const struct kube_event *e);
 /* The controller's lease when it is no longer renewed, else NULL. */
 const struct kube_lease *cause_lease_stale(struct judge *j);
 
@@ -160,6 +166,7 @@ void causes_register(struct judge *j);
 void causes_controller(struct judge *j);
 void causes_health(struct judge *j);
 void causes_exposed(struct judge *j);
+void causes_unbound(struct judge *j);
 void causes_rollout(struct judge *j);
 
 #endif

@@ -275,6 +275,37 @@ static void group_gone(struct judge *j, struct pod_sheet *p, const struct pod_bi
     }
 }
 
+/* ---- the Service's named port ---- */
+
+/* The pod's address is in a slice without the port, since no container has one of that name. */
+static void port_missing(struct judge *j, struct pod_sheet *p, const struct pod_binding *pb)
+{
+    const struct service_port *sp = service_port_of(pb->fb);
+    if (!pb->selects || pb->port != 0 || sp == NULL || pb->endpoint == NULL ||
+        !p->containers_ready) {
+        return;
+    }
+    struct view *v = view_of(j, p, pb);
+    struct finding *f =
+        claim_pod(j, p,
+                  &(struct claim){.code = "target_port_missing",
+                                  .object = v->object,
+                                  .severity = SEVERITY_ERROR,
+                                  .since = actable_since(p, pb),
+                                  .view = v,
+                                  .a = arena_printf(j->a, "port %lld", (long long)sp->port),
+                                  .b = sp->target_port});
+    v->blocked++;
+    if (f->evidence.n == 0) {
+        finding_evidence(j, f, object_of(j, "Service", v->fb->service->meta.name),
+                         "spec.ports targetPort", "%s", sp->target_port);
+    }
+    if (wants_evidence(f)) {
+        finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name), "containers' ports",
+                         "none named %s", sp->target_port);
+    }
+}
+
 /* ---- the binding cannot be cleaned up ---- */
 
 static const char *cleanup_message(const struct view *v)
@@ -437,6 +468,7 @@ void causes_register(struct judge *j)
         for (uint32_t k = 0; is_live(p) && k < p->n_near; k++) {
             if (pod_binding_applies(p->near[k])) {
                 group_gone(j, p, p->near[k]);
+                port_missing(j, p, p->near[k]);
             }
         }
     }

@@ -38,6 +38,31 @@ static void deadline(struct judge *j)
                      c->reason, c->message);
 }
 
+/* Argo's own verdict: an analysis failed, somebody aborted, or the spec is invalid. */
+static void aborted(struct judge *j)
+{
+    const struct kube_workload *w = j->f->workload;
+    if (!is_kind(j, "Rollout") || w == NULL || !j->deadline_passed || all_serve(j)) {
+        return;
+    }
+    const struct condition *invalid = condition_get(&w->conditions, "InvalidSpec");
+    bool is_invalid = invalid != NULL && strcmp(invalid->status, "True") == 0;
+    if (w->abort != 1 && !is_invalid) {
+        return;
+    }
+    const struct condition *c = is_invalid ? invalid : condition_get(&w->conditions, "Progressing");
+    struct finding *f =
+        claim_object(j, &(struct claim){.code = "rollout_aborted",
+                                        .object = j->sight->workload,
+                                        .severity = SEVERITY_ERROR,
+                                        .since = c != NULL ? c->transition_at : 0,
+                                        .a = is_invalid ? invalid->message : w->phase_message,
+                                        .b = ""});
+    finding_evidence(j, f, j->sight->workload, is_invalid ? "condition InvalidSpec" : "status",
+                     "%s: %.500s", is_invalid ? "True" : "abort",
+                     is_invalid ? invalid->message : w->phase_message);
+}
+
 static void paused(struct judge *j)
 {
     const struct kube_workload *w = j->f->workload;
@@ -296,7 +321,7 @@ static void unexplained_pods(struct judge *j)
     }
 }
 
-/* Argo gave up for a reason of its own, or pods are missing and nobody says why. */
+/* Pods are missing and nobody says why. */
 static void unexplained_rollout(struct judge *j)
 {
     const struct kube_workload *w = j->f->workload;
@@ -308,17 +333,16 @@ static void unexplained_rollout(struct judge *j)
             return;
         }
     }
-    bool aborted = j->deadline_passed && w->abort == 1;
     bool stuck = j->v->desired > 0 && !j->v->complete && j->past_limit && w->paused != 1;
-    if (!aborted && !stuck && !j->deadline_passed) {
+    if (!stuck && !j->deadline_passed) {
         return;
     }
     struct finding *f = claim_object(j, &(struct claim){.code = "unexplained",
                                                         .object = j->sight->workload,
                                                         .severity = SEVERITY_ERROR,
                                                         .since = j->stuck_at,
-                                                        .a = aborted ? w->phase_message : "",
-                                                        .b = aborted ? "aborted" : ""});
+                                                        .a = "",
+                                                        .b = ""});
     finding_evidence(j, f, j->sight->workload, "pods",
                      "%lld of the new revision, %lld wanted, %lld old", (long long)j->v->updated,
                      (long long)j->wanted, (long long)j->v->old);
@@ -326,10 +350,6 @@ static void unexplained_rollout(struct judge *j)
         const struct condition *c = LIST_AT(struct condition, w->conditions, i);
         finding_evidence(j, f, j->sight->workload, arena_printf(j->a, "condition %s", c->type),
                          "%s %s: %.200s", c->status, c->reason, c->message);
-    }
-    if (aborted) {
-        finding_evidence(j, f, j->sight->workload, "status", "abort, %s: %.400s", w->phase,
-                         w->phase_message);
     }
 }
 
@@ -348,6 +368,7 @@ static bool any_closed(const struct judge *j)
 void causes_rollout(struct judge *j)
 {
     deadline(j);
+    aborted(j);
     paused(j);
     bool closed = any_closed(j);
     for (uint32_t i = 0; closed && i < j->f->ns->pdbs.n; i++) {

@@ -175,19 +175,22 @@ static void long_name(struct judge *j, struct view *v)
                      strlen(v->name));
 }
 
-/* Models that cannot be deployed since the controller's own webhooks are out of reach: new bindings
- * are not made meanwhile. */
+/* Models that cannot be deployed: new bindings are not made meanwhile. Mostly the controller's own
+ * webhooks are out of reach; any other reason matters where something is not bound for it (events
+ * outlive their fault). */
 static void deploys(struct judge *j)
 {
     const struct list *events = &j->f->ns->events;
     for (uint32_t i = 0; i < events->n; i++) {
         const struct kube_event *e = LIST_AT(struct facts_event, *events, i)->event;
-        const char *code = NULL;
-        if (strcmp(e->reason, "FailedDeployModel") == 0 &&
-            j->sight->now - event_at(e) <= EVENT_LIVE_MS) {
-            code = cause_of_webhook(j, e->message);
+        if (e != cause_refused(j, e->object_kind, e->object_name)) {
+            continue;
         }
+        const char *code = cause_of_webhook(j, e->message);
         if (code == NULL) {
+            if (owner_lacks_binding(j, e->object_kind, e->object_name)) {
+                (void)cause_not_deployed(j, NULL, object_of(j, e->object_kind, e->object_name), e);
+            }
             continue;
         }
         const char *object = object_of(j, e->object_kind, e->object_name);

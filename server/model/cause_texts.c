@@ -264,6 +264,15 @@ static const struct cause_text texts[] = {
      {DESCRIBE_BINDING, CONTROLLER_LOGS,
       "kubectl -n {ns} patch targetgroupbinding {binding} --type=merge -p "
       "'{\"metadata\":{\"finalizers\":null}}'"}},
+    {"target_port_missing",
+     "Service {service} sends {a} to the named port {b}, which no container of {pods} of "
+     "{workload} "
+     "has: its address is published without a port, so nothing is registered for binding "
+     "{binding}, "
+     "{since}.",
+     "Give the container's port that name, or correct targetPort in the Service.",
+     {"kubectl -n {ns} get service {service} -o yaml",
+      "kubectl -n {ns} get pod {pod} -o jsonpath='{.spec.containers[*].ports}'"}},
     {"register_quota_exceeded",
      "The target group of binding {binding} takes no more targets[: {pods} of {workload} wait{s} "
      "{since}].",
@@ -375,6 +384,12 @@ static const struct cause_text texts[] = {
      "Service is edited, once nothing it names is in the way), then restart the workload.",
      {"kubectl -n {ns} get targetgroupbindings", "kubectl -n {ns} describe {b}",
       "kubectl -n {ns} annotate --overwrite {b} gatehouse.dev/touched=$(date +%s)"}},
+    {"load_balancer_not_deployed",
+     "The controller cannot deploy {a} to its load balancer, {since}{:b}[ {Pods} of {workload} "
+     "{is} behind none.]",
+     "Treat what the message names (subnets, certificate, permission, quota, annotation); the "
+     "controller tries again by itself.",
+     {"kubectl -n {ns} describe {a}", CONTROLLER_LOGS}},
     {"target_unhealthy_after_open",
      "{Pods} of {workload} {is} called ready, but {its} target of binding {binding} is not healthy "
      "since ELBv2 saw it last ({a}), {since}. Nothing in Kubernetes shows it.",
@@ -418,6 +433,11 @@ static const struct cause_text texts[] = {
      "The rollout of {workload} has passed its progress deadline, {since}{:a}",
      "Treat the cause beside this one, or go back to the last revision.",
      {UNDO, "kubectl -n {ns} describe {target}"}},
+    {"rollout_aborted",
+     "Argo Rollouts has given up the rollout of {workload}, {since}{:a}",
+     "Treat what the message names, then let it try again, or go back to the last revision.",
+     {"kubectl argo rollouts -n {ns} get rollout {name}",
+      "kubectl argo rollouts -n {ns} retry rollout {name}", UNDO}},
     {"rollout_paused",
      "The rollout of {workload} is paused, {since} ({a}).",
      "Resume it when it should go on.",

@@ -89,6 +89,18 @@ static const char *region(const struct writer *w)
     return arena_strndup(w->j->a, at, strcspn(at, ":"));
 }
 
+/* Health checks speak it too, on a port of their own as well. */
+static bool speaks_proxy(const struct elb_group *g)
+{
+    for (uint32_t i = 0; i < g->attributes.n; i++) {
+        const struct elb_attribute *a = LIST_AT(struct elb_attribute, g->attributes, i);
+        if (strcmp(a->key, "proxy_protocol_v2.enabled") == 0) {
+            return strcmp(a->value, "true") == 0;
+        }
+    }
+    return false;
+}
+
 /* "HTTP /healthz on port 8080, expecting 200": what the load balancer asks. */
 static const char *check(const struct writer *w)
 {
@@ -98,10 +110,11 @@ static const char *check(const struct writer *w)
         return "";
     }
     bool own = strcmp(g->health_port, "traffic-port") == 0 || g->health_port[0] == '\0';
-    return arena_printf(w->j->a, "It asks %s%s%s on %s%s%s%s.", g->health_protocol,
+    return arena_printf(w->j->a, "It asks %s%s%s on %s%s%s%s%s.", g->health_protocol,
                         g->health_path[0] != '\0' ? " " : "", g->health_path,
                         own ? "the pod's own port" : "port ", own ? "" : g->health_port,
-                        g->matcher[0] != '\0' ? ", expecting " : "", g->matcher);
+                        g->matcher[0] != '\0' ? ", expecting " : "", g->matcher,
+                        speaks_proxy(g) ? ", by proxy protocol v2" : "");
 }
 
 /* New pods, where a rollout is meant; of a namespace, whatever the webhook must see. */

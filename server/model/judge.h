@@ -142,14 +142,17 @@ bool gate_forced_open(const struct pod_gate *g);
 /* The pod's gate of this binding, or NULL. */
 const struct pod_gate *pod_gate_of(const struct pod_sheet *p, const struct pod_binding *pb);
 
-/* A Service or Ingress that has a load balancer, asks for targets of type ip, and has no binding
- * for a Service that selects the pod. */
+/* A Service or Ingress that asks for targets of type ip and has no binding for a Service that
+ * selects the pod. */
 struct lb_owner {
     const char *kind;
     const struct meta *meta;
     const struct kube_service *service;
+    bool made; /* it has a load balancer */
 };
 bool owner_without_binding(const struct judge *j, const struct pod_sheet *p, struct lb_owner *ret);
+/* Is it there, and without a load balancer, or without a binding for one of its Services? */
+bool owner_lacks_binding(const struct judge *j, const char *kind, const char *name);
 /* As far as Services and Ingresses tell, no load balancer is meant to serve the pod. */
 bool nobody_wants_it(const struct judge *j, const struct pod_sheet *p);
 /* The node of a pod; NULL = not bound yet, or not known. */

@@ -46,16 +46,15 @@ static bool wants_ip(const struct judge *j, const struct kvs *own, const struct 
     return by_default || says(own, key, "ip") || says(service, key, "ip");
 }
 
-static bool has_load_balancer(const struct judge *j, const struct meta *meta,
-                              const struct list *ingress)
+static bool is_settled(const struct judge *j, const struct meta *meta)
 {
-    return meta->deleted_at == 0 && ingress->n > 0 && meta->created_at < j->f->now - SETTLED_MS;
+    return meta->deleted_at == 0 && meta->created_at < j->f->now - SETTLED_MS;
 }
 
 static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
                           const struct kube_service *s)
 {
-    return has_load_balancer(j, &ing->meta, &ing->ingress) && is_alb(ing) &&
+    return is_settled(j, &ing->meta) && is_alb(ing) &&
            wants_ip(j, &ing->meta.annotations, &s->meta.annotations,
                     "alb.ingress.kubernetes.io/target-type") &&
            backend_is(ing, s->meta.name);
@@ -63,7 +62,7 @@ static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
 
 static bool service_wants(const struct judge *j, const struct kube_service *s)
 {
-    return strcmp(s->type, "LoadBalancer") == 0 && has_load_balancer(j, &s->meta, &s->ingress) &&
+    return strcmp(s->type, "LoadBalancer") == 0 && is_settled(j, &s->meta) &&
            (says(&s->meta.annotations, "service.beta.kubernetes.io/aws-load-balancer-type",
                  "nlb-ip") ||
             wants_ip(j, &s->meta.annotations, &s->meta.annotations,
@@ -85,13 +84,13 @@ static bool is_bound(const struct judge *j, const struct kube_service *s)
 static bool owner_of(const struct judge *j, const struct kube_service *s, struct lb_owner *ret)
 {
     if (service_wants(j, s)) {
-        *ret = (struct lb_owner){"Service", &s->meta, s};
+        *ret = (struct lb_owner){"Service", &s->meta, s, s->ingress.n > 0};
         return true;
     }
     for (uint32_t i = 0; i < j->f->ns->ingresses.n; i++) {
         const struct kube_ingress *ing = LIST_AT(struct kube_ingress, j->f->ns->ingresses, i);
         if (ingress_wants(j, ing, s)) {
-            *ret = (struct lb_owner){"Ingress", &ing->meta, s};
+            *ret = (struct lb_owner){"Ingress", &ing->meta, s, ing->ingress.n > 0};
             return true;
         }
     }
@@ -106,6 +105,37 @@ bool owner_without_binding(const struct judge *j, const struct pod_sheet *p, str
             owner_of(j, s, ret)) {
             return true;
         }
+    }
+    return false;
+}
+
+/* A Service that is not there needs no binding: the controller answers for it itself. */
+static bool lacks_binding(const struct judge *j, const char *service)
+{
+    const struct kube_service *s =
+        service[0] != '\0' ? kube_service_named(&j->f->ns->services, service) : NULL;
+    return s != NULL && !is_bound(j, s);
+}
+
+bool owner_lacks_binding(const struct judge *j, const char *kind, const char *name)
+{
+    if (strcmp(kind, "Service") == 0) {
+        return lacks_binding(j, name);
+    }
+    for (uint32_t i = 0; i < j->f->ns->ingresses.n; i++) {
+        const struct kube_ingress *ing = LIST_AT(struct kube_ingress, j->f->ns->ingresses, i);
+        if (strcmp(kind, "Ingress") != 0 || strcmp(ing->meta.name, name) != 0) {
+            continue;
+        }
+        bool lacks = ing->ingress.n == 0 || lacks_binding(j, ing->default_service);
+        for (uint32_t r = 0; r < ing->rules.n; r++) {
+            const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, r)->backends;
+            for (uint32_t k = 0; k < backends->n; k++) {
+                const struct ingress_backend *b = LIST_AT(struct ingress_backend, *backends, k);
+                lacks = lacks || lacks_binding(j, b->service);
+            }
+        }
+        return lacks;
     }
     return false;
 }

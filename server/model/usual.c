@@ -1,6 +1,6 @@
 /*
  * The usual time from containers ready to an open gate: from history when there is enough, else by
- * formula (facts/gates.md sections 5 and 9: an ALB serves after one passed check and the
+ * formula (an ALB serves after one passed check and the
  * controller's re-check; an NLB takes about 180 s to register, then its healthy threshold).
  */
 #include "model/model.h"
@@ -30,6 +30,27 @@ static int64_t percentile(const int64_t *sorted, size_t n, size_t percent)
     return sorted[rank == 0 ? 0 : rank - 1];
 }
 
+static bool has_label(const struct kube_binding *binding, const char *const *keys)
+{
+    for (; *keys != NULL; keys++) {
+        if (kvs_get(&binding->meta.labels, *keys) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By its owner, an Ingress or a Service. Who is unknown gets the longer time: a wait that is called
+ * stuck too early is a false alarm. */
+static bool network_by_owner(const struct kube_binding *binding)
+{
+    static const char *const application[] = {
+        "ingress.k8s.aws/stack",           "ingress.k8s.aws/stack-name",
+        "ingress.eks.amazonaws.com/stack", "ingress.eks.amazonaws.com/stack-name",
+        "gateway.k8s.aws.alb/stack-name",  NULL};
+    return !has_label(binding, application);
+}
+
 static bool is_network(const struct kube_binding *binding, const struct elb_group *group,
                        const struct elb_balancer *balancer)
 {
@@ -39,6 +60,9 @@ static bool is_network(const struct kube_binding *binding, const struct elb_grou
     static const char *const network[] = {"TCP", "UDP", "TLS", "TCP_UDP", "QUIC", "TCP_QUIC"};
     const char *protocol =
         group != NULL && group->protocol[0] != '\0' ? group->protocol : binding->protocol;
+    if (protocol[0] == '\0') {
+        return network_by_owner(binding);
+    }
     for (size_t i = 0; i < sizeof network / sizeof network[0]; i++) {
         if (strcmp(protocol, network[i]) == 0) {
             return true;

@@ -294,6 +294,7 @@ static void the_usual_time_is_learned_or_by_formula(void **state)
     for (int i = 0; i < 100; i++) {
         samples[i] = 1000 * (i + 1);
     }
+    b->protocol = "HTTP";
     struct usual u = usual_of(samples, 4, b, NULL, NULL);
     assert_false(u.from_history); /* too few */
     assert_int_equal(u.p95_ms, 25000);
@@ -310,11 +311,17 @@ static void the_usual_time_is_learned_or_by_formula(void **state)
         b->protocol = network[i];
         assert_int_equal(usual_of(NULL, 0, b, NULL, NULL).p95_ms, 210000);
     }
-    static const char *const application[] = {"HTTP", "HTTPS", "", "CP"};
+    static const char *const application[] = {"HTTP", "HTTPS", "CP"};
     for (size_t i = 0; i < sizeof application / sizeof application[0]; i++) {
         b->protocol = application[i];
         assert_int_equal(usual_of(NULL, 0, b, NULL, NULL).p95_ms, 25000);
     }
+    b->protocol = ""; /* older controllers do not fill it in: who made the binding tells */
+    assert_int_equal(usual_of(NULL, 0, b, NULL, NULL).p95_ms, 210000);
+    lab_kv(l, &b->meta.labels, "service.k8s.aws/stack-name", "web");
+    assert_int_equal(usual_of(NULL, 0, b, NULL, NULL).p95_ms, 210000);
+    lab_kv(l, &b->meta.labels, "ingress.k8s.aws/stack-name", "web");
+    assert_int_equal(usual_of(NULL, 0, b, NULL, NULL).p95_ms, 25000);
     struct elb_group g;
     record_clear(&elb_group_table, &g);
     g.protocol = "TCP";

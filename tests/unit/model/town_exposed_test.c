@@ -80,6 +80,51 @@ static void model_cannot_be_deployed(struct town *t)
     town_after(t, 300);
 }
 
+static void never_had_a_binding(struct town *t)
+{
+    t->l->ns.bindings.n = 0;
+    town_pods(t, NULL);
+    town_after(t, 10);
+    town_up(t);
+    town_after(t, 300);
+}
+
+static void no_subnets(struct town *t)
+{
+    ingress_of(t, t->vary == AUTO ? "" : "ip");
+    t->l->ingresses[0].ingress = (struct list){0};
+    (void)town_warns(t, "Ingress", "edge", "FailedBuildModel",
+                     "Failed build model due to couldn't auto-discover subnets: unable to discover "
+                     "at least one subnet");
+    never_had_a_binding(t);
+}
+
+static void no_subnets_for_a_service(struct town *t)
+{
+    t->s->type = "LoadBalancer";
+    t->s->load_balancer_class = t->vary == AUTO ? "eks.amazonaws.com/nlb" : "service.k8s.aws/nlb";
+    if (t->vary != AUTO) {
+        lab_kv(t->l, &t->s->meta.annotations,
+               "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type", "ip");
+    }
+    (void)town_warns(t, "Service", t->app, "FailedBuildModel",
+                     "Failed build model due to unable to resolve at least one subnet (0 match VPC "
+                     "and tags)");
+    never_had_a_binding(t);
+}
+
+static void bindings_refused(struct town *t)
+{
+    ingress_of(t, "ip");
+    (void)town_warns(
+        t, "Ingress", "edge", "FailedDeployModel",
+        "Failed deploy model due to Internal error occurred: failed calling webhook "
+        "\"mtargetgroupbinding.elbv2.k8s.aws\": Post \"https://aws-load-balancer-webhook-"
+        "service.kube-system.svc:443/mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding?"
+        "timeout=10s\": context deadline exceeded");
+    never_had_a_binding(t);
+}
+
 static void unhealthy_later(struct town *t)
 {
     (void)town_group(t, t->b);
@@ -196,8 +241,23 @@ static const struct public_case cases[] = {
     {.name = "the load balancer takes no more groups",
      .source = "aws-load-balancer-controller#3560",
      .scene = model_cannot_be_deployed,
-     .want = WARN("binding_deleted", "maximum number of unique target groups"),
+     .want = WARN("load_balancer_not_deployed", "maximum number of unique target groups"),
      .unless = {{IN(DEAF), WARN("binding_deleted", "describe Ingress/edge")}}},
+    {.name = "no subnet is tagged, so there is no load balancer",
+     .source = "aws-load-balancer-controller#2812",
+     .scene = no_subnets,
+     .want = WARN("load_balancer_not_deployed", "couldn't auto-discover subnets"),
+     .unless = {{IN(DEAF), {NULL, SEVERITY_INFO, false, NULL}}}},
+    {.name = "no subnet is tagged for a Service's NLB",
+     .source = "argoproj/argo-cd#16176",
+     .scene = no_subnets_for_a_service,
+     .want = WARN("load_balancer_not_deployed", "0 match VPC and tags"),
+     .unless = {{IN(DEAF), {NULL, SEVERITY_INFO, false, NULL}}}},
+    {.name = "the binding's webhook cannot be reached, so no binding is made",
+     .source = "aws-load-balancer-controller#1599",
+     .scene = bindings_refused,
+     .want = WARN("load_balancer_not_deployed", "mtargetgroupbinding"),
+     .unless = {{IN(DEAF), WARN("binding_deleted", NULL)}}},
     {.name = "a target turns unhealthy under an open gate",
      .source = "aws-load-balancer-controller#2857",
      .scene = unhealthy_later,

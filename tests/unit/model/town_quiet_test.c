@@ -499,6 +499,82 @@ static void a_canary_of_weight_zero(struct town *t)
     town_after(t, 900);
 }
 
+static void an_nlb_that_nobody_describes(struct town *t)
+{
+    /* an older controller leaves the protocol out, and nobody asks ELBv2: the owner tells */
+    t->b->usual = usual_of(NULL, 0, t->b->binding, NULL, NULL);
+    lab_kv(t->l, &town_spec(t->b)->meta.labels,
+           t->vary == AUTO ? "service.eks.amazonaws.com/stack-name" : "service.k8s.aws/stack-name",
+           t->app);
+    town_pods(t, t->gate);
+    town_after(t, 12);
+    town_up(t);
+    town_says(t, "initial", "Elb.RegistrationInProgress", "Target registration is in progress");
+    town_after(t, 200);
+}
+
+static void an_ingress_that_was_mended(struct town *t)
+{
+    /* its last failure is a quarter of an hour old, and all it names is bound and serves */
+    struct kube_ingress *ing = LAB_LIST(t->l, t->l->ns.ingresses, t->l->ingresses, LAB_MANY);
+    record_clear(kind_info(KIND_INGRESS)->table, ing);
+    ing->meta.name = "edge";
+    ing->meta.created_at = LAB_T0 - 86400000;
+    ing->class_name = "alb";
+    lab_kv(t->l, &ing->meta.annotations, "alb.ingress.kubernetes.io/target-type", "ip");
+    ing->default_service = t->app;
+    struct lb_ingress *at = lab_item(t->l, &ing->ingress, sizeof *at);
+    *at = (struct lb_ingress){"edge-1.eu-west-1.elb.amazonaws.com", ""};
+    (void)town_warns(t, "Ingress", "edge", "FailedBuildModel",
+                     "Failed build model due to certificate arn:aws:acm:x not found");
+    town_serves(t);
+    town_after(t, 900);
+}
+
+static void aborted_after_the_fact(struct town *t)
+{
+    /* Argo calls it degraded, yet all its pods are of the stable revision and serve */
+    struct lab *l = t->l;
+    t->w->meta.kind = KIND_ARGO_ROLLOUT;
+    l->f.kind = "Rollout";
+    t->w->canary = 1;
+    t->w->current_pod_hash = "hash1";
+    t->w->stable_rs = "hash1";
+    t->w->abort = 1;
+    t->w->phase = "Degraded";
+    t->w->phase_message = "RolloutAborted: Rollout aborted update to revision 216";
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < l->f.pods.n; i++) {
+        lab_kv(l, &l->pods[i]->meta.labels, "rollouts-pod-template-hash", "hash1");
+    }
+    town_serves(t);
+    town_after(t, 3600);
+}
+
+static void the_old_revision_is_ill(struct town *t)
+{
+    /* its last pod crashes while it waits to be removed; the new ones serve */
+    struct kube_pod *old = town_pod(t, "hash0", t->gate);
+    struct container_status *c = (struct container_status *)(uintptr_t)old->statuses.items;
+    c->is_running = 0;
+    c->is_waiting = 1;
+    c->waiting_reason = "CrashLoopBackOff";
+    c->restarts = 40;
+    old->phase = "Pending"; /* so that the town leaves it alone */
+    town_pods(t, t->gate);
+    town_serves(t);
+    lab_delete(t->l, old);
+    town_after(t, 30);
+}
+
+static void the_label_was_taken_off(struct town *t)
+{
+    /* gates that are there go on working */
+    town_serves(t);
+    t->l->ns_object.meta.labels = (struct kvs){0};
+    town_after(t, 600);
+}
+
 static void a_mirror_pod(struct town *t)
 {
     /* a static pod of the node: no owner that gatehouse knows, no gate, no Service */
@@ -605,6 +681,21 @@ static const struct public_case cases[] = {
     {.name = "a canary of weight zero is paused at its step",
      .source = "argoproj/argo-rollouts#3333",
      .scene = a_canary_of_weight_zero},
+    {.name = "an NLB of which only its Service is known",
+     .source = "aws/containers-roadmap#2511",
+     .scene = an_nlb_that_nobody_describes},
+    {.name = "an Ingress was mended a quarter of an hour ago",
+     .source = "aws-load-balancer-controller#2194",
+     .scene = an_ingress_that_was_mended},
+    {.name = "Argo calls a serving rollout aborted",
+     .source = "argoproj/argo-rollouts#1624",
+     .scene = aborted_after_the_fact},
+    {.name = "the old revision's last pod crashes",
+     .source = "argoproj/argo-rollouts#1593",
+     .scene = the_old_revision_is_ill},
+    {.name = "the label was taken off, the gates are there",
+     .source = "aws-application-networking-k8s#644",
+     .scene = the_label_was_taken_off},
     {.name = "a static pod", .source = "kubernetes/kubernetes#63897", .scene = a_mirror_pod},
 };
 

@@ -167,6 +167,32 @@ static void migrations_run(struct town *t)
     town_after(t, 620);
 }
 
+static void a_sidecar_is_not_ready(struct town *t)
+{
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        struct kube_pod *p = t->l->pods[i];
+        struct container_status *c = lab_item(t->l, &p->statuses, sizeof *c);
+        *c = (struct container_status){.name = "istio-proxy",
+                                       .image = "istio/proxyv2:1",
+                                       .started = 1,
+                                       .waiting_reason = "",
+                                       .waiting_message = "",
+                                       .is_running = 1,
+                                       .running_since = t->l->f.now,
+                                       .terminated_reason = "",
+                                       .exit_code = -1,
+                                       .last_reason = ""};
+        ((struct container_status *)(uintptr_t)p->statuses.items)->ready = 1;
+        ((struct container_status *)(uintptr_t)p->statuses.items)->started = 1;
+    }
+    town_after(t, 30);
+    town_pods_warn(t, "Unhealthy",
+                   "Readiness probe failed: Get \"http://10.0.0.1:15021/healthz/ready\": dial tcp "
+                   "10.0.0.1:15021: connect: connection refused");
+    town_after(t, 400);
+}
+
 /* ---- pods that cannot be made ---- */
 
 static void refused(struct town *t, const char *message)
@@ -182,6 +208,13 @@ static void quota(struct town *t)
 {
     refused(t, "pods \"checkout-x\" is forbidden: exceeded quota: compute, requested: "
                "requests.cpu=2, used: requests.cpu=19, limited: requests.cpu=20");
+}
+
+static void pod_security(struct town *t)
+{
+    refused(t, "pods \"checkout-x\" is forbidden: violates PodSecurity \"restricted:latest\": "
+               "allowPrivilegeEscalation != false (container \"app\" must set "
+               "securityContext.allowPrivilegeEscalation=false)");
 }
 
 static void policy_engine(struct town *t)
@@ -360,6 +393,10 @@ static const struct public_case cases[] = {
      .scene = its_probe_fails,
      .want = {"probe_failing", SEVERITY_ERROR, false, "statuscode: 503"},
      .unless = {{IN(DEAF), {"probe_failing", SEVERITY_ERROR, false, "kubectl -n shop logs"}}}},
+    {.name = "the app is ready, its side-car is not",
+     .source = "istio/istio#39290",
+     .scene = a_sidecar_is_not_ready,
+     .want = {"probe_failing", SEVERITY_WARNING, false, "istio-proxy"}},
     {.name = "an init container waits for a database that does not come",
      .source = "kubernetes/enhancements#1003",
      .scene = migrations_run,
@@ -368,6 +405,10 @@ static const struct public_case cases[] = {
      .source = "kubernetes/kubernetes#67761",
      .scene = quota,
      .want = {"pod_creation_refused", SEVERITY_ERROR, false, "exceeded quota"}},
+    {.name = "pod security forbids the pods",
+     .source = "kubernetes/kubernetes#111434",
+     .scene = pod_security,
+     .want = {"pod_creation_refused", SEVERITY_ERROR, false, "violates PodSecurity"}},
     {.name = "a policy engine denies the pods",
      .source = "kyverno/kyverno#3300",
      .scene = policy_engine,

@@ -329,6 +329,80 @@ static void another_port(struct town *t)
     town_after(t, 300);
 }
 
+static void proxy_protocol_on_a_port_of_its_own(struct town *t)
+{
+    struct elb_group *g = town_group(t, t->b);
+    g->protocol = "TCP";
+    g->health_port = "10254";
+    g->health_path = "/healthz";
+    struct elb_attribute *a = lab_item(t->l, &g->attributes, sizeof *a);
+    *a = (struct elb_attribute){"proxy_protocol_v2.enabled", "true"};
+    up(t);
+    town_says(t, "unhealthy", "Target.FailedHealthChecks", "Health checks failed");
+    town_after(t, 300);
+}
+
+static void a_port_that_no_container_names(struct town *t)
+{
+    /* the container's port is called http, the Service asks for web */
+    ((struct service_port *)(uintptr_t)t->s->ports.items)->target_port = "web";
+    town_pods(t, t->gate);
+    town_after(t, 10);
+    if (t->vary != BLIND) {
+        lab_group_known(t->l, t->b);
+    }
+    town_up(t);
+    for (uint32_t i = 0; i < t->l->ns.slices.n; i++) {
+        t->l->slices[i].ports = (struct list){0};
+    }
+    town_after(t, 60);
+}
+
+static void one_port_of_two(struct town *t)
+{
+    struct service_port *tls = lab_item(t->l, &t->s->ports, sizeof *tls);
+    *tls = (struct service_port){"https", "TCP", 443, "8443", 0};
+    struct facts_binding *second = town_binding(t, "edge-tls", t->app, "443");
+    const char *gate = town_gate(t, "edge-tls");
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        lab_gate(t->l, t->l->pods[i], gate);
+    }
+    town_after(t, 10);
+    town_up(t);
+    town_says(t, "healthy", "", "");
+    for (uint32_t i = 0; t->vary != BLIND && i < t->l->f.pods.n; i++) {
+        (void)lab_target(t->l, second, t->l->pods[i], 8443, "unhealthy",
+                         "Target.FailedHealthChecks");
+    }
+    town_write(t, gate, "False", "Target.FailedHealthChecks", "Health checks failed");
+    town_after(t, 300);
+}
+
+static void an_analysis_failed(struct town *t)
+{
+    struct lab *l = t->l;
+    t->w->meta.kind = KIND_ARGO_ROLLOUT;
+    l->f.kind = "Rollout";
+    t->w->canary = 1;
+    t->w->current_pod_hash = "hash2";
+    t->w->stable_rs = "hash1";
+    t->w->abort = 1;
+    t->w->phase = "Degraded";
+    t->w->phase_message =
+        "RolloutAborted: Rollout aborted update to revision 2: Metric \"success-rate\" assessed "
+        "Failed due to failed (1) > failureLimit (0)";
+    for (uint32_t i = 0; i < t->pods; i++) {
+        struct kube_pod *p = town_pod(t, "hash1", t->gate);
+        lab_kv(l, &p->meta.labels, "rollouts-pod-template-hash", "hash1");
+        lab_containers_ready(l, p, true);
+        lab_gate_set(l, p, t->gate, "True", "");
+        town_elb(t, t->b, "healthy", "", "");
+    }
+    town_slices(t);
+    town_after(t, 120);
+}
+
 static void blue_group_without_listener(struct town *t)
 {
     struct elb_group *g = town_group(t, t->b);
@@ -592,6 +666,23 @@ static const struct public_case cases[] = {
      .scene = another_port,
      .want = ERR("health_check_failed", "9999"),
      .unless = {{IN(BLIND), ERR("health_check_failed", NULL)}}},
+    {.name = "the check speaks proxy protocol to a port that does not",
+     .source = "kubernetes/ingress-nginx#10982",
+     .scene = proxy_protocol_on_a_port_of_its_own,
+     .want = ERR("health_check_failed", "/healthz on port 10254, expecting 200, by proxy protocol"),
+     .unless = {{IN(BLIND), ERR("health_check_failed", NULL)}}},
+    {.name = "the Service names a port that no container has",
+     .source = "aws-load-balancer-controller#1069",
+     .scene = a_port_that_no_container_names,
+     .want = ERR("target_port_missing", "named port web")},
+    {.name = "http is healthy, https is not",
+     .source = "projectcontour/contour#4833",
+     .scene = one_port_of_two,
+     .want = ERR("health_check_failed", "edge-tls")},
+    {.name = "an analysis failed and Argo gave up",
+     .source = "argoproj/argo-rollouts#1924",
+     .scene = an_analysis_failed,
+     .want = DEAD("rollout_aborted", "kubectl argo rollouts -n shop retry rollout ")},
     {.name = "the blue group is attached to no listener",
      .source = "aws-load-balancer-controller#3753",
      .scene = blue_group_without_listener,
