@@ -290,7 +290,8 @@ static void apply_script(struct stage *s)
                 bool gated =
                     fb->service != NULL && kvs_subset(&fb->service->selector, &p->meta.labels);
                 if (gated && starts(p->meta.name, line->pod) && p->ip[0] != '\0') {
-                    (void)lab_target(s->l, fb, p, 8080, line->state, line->reason);
+                    lab_target(s->l, fb, p, 8080, line->state, line->reason)->state_since =
+                        s->from + (int64_t)(line->after_s * 1000);
                 }
             }
         }
@@ -358,8 +359,10 @@ static void set_controller(struct stage *s)
     int64_t from = s->from + (int64_t)(r->down[0] * 1000);
     int64_t to = s->from + (int64_t)(r->down[1] * 1000);
     bool down = ever && l->f.now >= from && l->f.now < to;
-    if (!down || l->leases[0].renew_at == 0) {
-        l->leases[0].renew_at = down ? from : l->f.now;
+    if (!down) {
+        l->leases[0].renew_at = l->f.now;
+    } else if (l->leases[0].renew_at == 0 || l->leases[0].renew_at > from) {
+        l->leases[0].renew_at = from;
     }
     if (ever && l->f.now >= from) {
         struct facts_span *span = arena_array(l->a, struct facts_span, 1);
@@ -427,7 +430,9 @@ static void play(struct stage *s, const struct file *f)
     set_stage(s);
     if (s->checking && s->row->binding[0] != NULL) {
         (void)lab_service(s->l, s->row->binding[1], "app", s->row->binding[1], 80, "8080");
-        (void)lab_binding(s->l, s->row->binding[0], s->row->binding[1], "80", "ip");
+        const struct facts_binding *fb =
+            lab_binding(s->l, s->row->binding[0], s->row->binding[1], "80", "ip");
+        ((struct kube_binding *)(uintptr_t)fb->binding)->meta.created_at = s->from - 3600000;
     }
     judge_now(s);
     while (!s->row->snapshot && (i < json_array_size(changes) || k < json_array_size(calls))) {

@@ -24,7 +24,7 @@
 enum { ACTORS = 64, LINES = 4, TICK_MS = 5000, FILES = 128 };
 
 struct line {
-    double after_s;  /* from the start of the step */
+    double after_s;  /* from the start of the step; negative: so since before */
     const char *pod; /* name starts so; "*" = the group itself */
     const char *state;
     const char *reason;
@@ -36,8 +36,9 @@ struct row {
     const char *pod;  /* the rollout: all pods whose name starts so */
     const char *kube; /* primary cause at the end, "" = none */
     const char *elb;
-    const char *may;  /* codes above info that may be heard on the way, in either way */
-    const char *info; /* codes of info that must be among the findings at the end by ELBv2 */
+    const char *may;   /* codes above info that may be heard on the way, in either way */
+    const char *heard; /* codes that must be heard at some time of the step, by ELBv2 */
+    const char *info;  /* codes of info that must be among the findings at the end by ELBv2 */
     struct line script[LINES];
     int64_t port;       /* of the made-up Service; 0 = the binding's */
     bool no_service;    /* it does not exist in this step */
@@ -67,6 +68,7 @@ struct stage {
     int64_t from;
     int64_t to; /* of the step before */
     uint32_t n_script;
+    uint32_t heard; /* bit i: the i-th of row.heard was */
     int bad;
 };
 
