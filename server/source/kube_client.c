@@ -398,6 +398,17 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_
     return call;
 }
 
+/* "... port 443 after 3 ms: ...": the same trouble must read the same, or each try is news. */
+static void drop_duration(char *text)
+{
+    char *at = strstr(text, " after ");
+    char *end = at != NULL ? strstr(at, " ms") : NULL;
+    size_t digits = end != NULL ? strspn(at + 7, "0123456789") : 0;
+    if (digits > 0 && at + 7 + digits == end) {
+        memmove(at, end + 3, strlen(end + 3) + 1);
+    }
+}
+
 static void finish(struct kube_client *c, struct kube_call *call)
 {
     long status = 0;
@@ -411,6 +422,7 @@ static void finish(struct kube_client *c, struct kube_call *call)
         bool words = call->curl_error[0] != '\0';
         (void)snprintf(call->error, sizeof call->error, "%s",
                        words ? call->curl_error : curl_easy_strerror(call->result));
+        drop_duration(call->error);
     }
     if (call->result == CURLE_OK && call->gzip && !inflater_whole(call->inflater)) {
         call->result = CURLE_PARTIAL_FILE;
