@@ -59,6 +59,8 @@ static const struct command commands[] = {
      command_gate},
     {"explain", "NAMESPACE/[KIND/]NAME", "what holds a rollout: evidence, action, commands", false,
      explain_flags, command_explain},
+    {"causes", "", "the catalogue: every code with its section, usual severity and title", false,
+     NULL, command_causes},
     {"preflight", "", "would the pods of these manifests be gated, could their gates open?", false,
      preflight_flags, command_preflight},
     {"check-config", "FILE", "read a configuration file and say what is wrong with it", false,

@@ -269,7 +269,8 @@ static void history_lack(struct judge *j, const struct pod_sheet *p, const struc
         char text[CLOCK_TEXT_SIZE];
         ret->code = "gate_missing_injection_failed";
         ret->on = object_of(j, "MutatingWebhookConfiguration", j->sight->injector_configs[0]);
-        ret->field = "no ready endpoint since";
+        bool gone = down->to == 0 && j->f->cluster->injector_service_missing;
+        ret->field = gone ? "its Service does not exist, since" : "no ready endpoint since";
         ret->value = arena_strdup(j->a, clock_format(down->from, text));
         return;
     }

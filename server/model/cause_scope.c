@@ -333,6 +333,44 @@ static void controller(struct judge *j)
                      (long long)j->f->cluster->waiting_pods);
 }
 
+/* What stands behind the injecting webhook, while nobody asks it for pods. A controller that
+ * restarts has no endpoint for a moment. */
+static void injector(struct judge *j)
+{
+    const struct facts_cluster *c = j->f->cluster;
+    const struct webhook *w = j->sight->injectors[0];
+    const struct facts_span *down = NULL;
+    for (uint32_t i = 0; i < c->injector_down.n; i++) {
+        const struct facts_span *s = LIST_AT(struct facts_span, c->injector_down, i);
+        down = s->to == 0 ? s : down;
+    }
+    bool missing = c->injector_service_missing && !kind_denied(j, "services");
+    if (w == NULL || w->service_name[0] == '\0' || (!missing && down == NULL)) {
+        return;
+    }
+    const char *code = missing ? "webhook_service_missing" : "webhook_no_endpoints";
+    const char *object =
+        object_of(j, "MutatingWebhookConfiguration", j->sight->injector_configs[0]);
+    int64_t prior = prior_claim(j, code, object);
+    int64_t since = down != NULL ? down->from : prior;
+    bool lasts = since != 0 && j->sight->now - since >= BACKEND_GRACE;
+    struct finding *f =
+        claim_object(j, &(struct claim){.code = code,
+                                        .object = object,
+                                        .severity = lasts ? SEVERITY_WARNING : SEVERITY_INFO,
+                                        .since = since,
+                                        .a = w->service_name,
+                                        .b = w->service_namespace});
+    f->terminal = false;
+    finding_evidence(j, f, object_of(j, "Service", w->service_name),
+                     missing ? "metadata.name" : "endpoints", "%s",
+                     missing ? "no Service of that name" : "none is ready");
+    finding_evidence(j, f, object, "failurePolicy", "%s", w->failure_policy);
+    if (!lasts) {
+        judge_look_at(j, (since != 0 ? since : j->sight->now) + BACKEND_GRACE);
+    }
+}
+
 void judge_cluster(const struct facts_cluster *cluster, const struct policy *policy,
                    struct arena *arena, struct scope_verdict *ret)
 {
@@ -341,5 +379,6 @@ void judge_cluster(const struct facts_cluster *cluster, const struct policy *pol
     kubernetes(j);
     aws(j);
     controller(j);
+    injector(j);
     *ret = scope_close(j);
 }

@@ -155,6 +155,7 @@ struct facts_cluster {
     /* Endpoints of the injecting webhook's Service over time, for gate_missing_injection_failed. */
     struct list
         injector_down; /* struct facts_span: spans in which the injector had no ready endpoint */
+    bool injector_service_missing; /* the Service that the injecting webhook names does not exist */
     /* The namespaces that hold an injecting webhook's Service, for webhook_no_endpoints. */
     struct list controller_namespaces; /* struct kube_namespace */
     struct list findings; /* struct prior_finding: the cluster's own that hold, for their since */

@@ -110,6 +110,15 @@ static bool on_service(struct store *s, int64_t ns_id, const struct kube_service
 {
     const struct wanted w = {
         .pairs = {old != NULL ? &old->selector : NULL, fresh != NULL ? &fresh->selector : NULL}};
+    const struct meta *meta = fresh != NULL ? &fresh->meta : &old->meta;
+    bool injects = false;
+    bool came_or_went = old == NULL || fresh == NULL;
+    if (came_or_went && !injector_is(s, meta->namespace, meta->name, &injects, err)) {
+        return false;
+    }
+    if (injects) {
+        dirty_mark(s, DIRTY_CLUSTER, 0);
+    }
     return mark_selected(s, ns_id, &w, err);
 }
 

@@ -299,7 +299,8 @@ bool store_cluster_facts(struct store *s, const struct facts_cluster **ret, stru
         f->has_auto = serves(s, KIND_BINDING_AUTO);
         read_sources(s, c);
         renew_leases(s, c);
-        if (!read_waiting(s, &f->waiting_pods, err)) {
+        if (!read_waiting(s, &f->waiting_pods, err) ||
+            !injector_service_missing(s, &f->injector_service_missing, err)) {
             return false;
         }
         c->at = s->now;

@@ -85,6 +85,40 @@ bool injector_is(struct store *s, const char *namespace, const char *service, bo
     return true;
 }
 
+static bool has_service(struct store *s, const struct injector *in, bool *ret, struct err *err)
+{
+    int64_t ns_id = 0;
+    if (!names_find(s, in->namespace, &ns_id, err)) {
+        return false;
+    }
+    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
+    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_SERVICE, ns_id, in->service);
+    if (!db_step(&s->db, st, ret, err)) {
+        return false;
+    }
+    (void)sqlite3_reset(st); /* the row was read */
+    return true;
+}
+
+bool injector_service_missing(struct store *s, bool *ret, struct err *err)
+{
+    *ret = false;
+    if (!s->kinds[KIND_SERVICE].settled || s->lists[KIND_SERVICE].open) {
+        return true; /* what is not listed yet is not absent */
+    }
+    if (!load(s, err)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < s->injectors.n; i++) {
+        bool there = false;
+        if (!has_service(s, LIST_AT(struct injector, s->injectors, i), &there, err)) {
+            return false;
+        }
+        *ret = *ret || !there;
+    }
+    return true;
+}
+
 static bool has_endpoint(struct store *s, const struct injector *in, bool *ret, struct err *err)
 {
     int64_t ns_id = 0;

@@ -401,8 +401,11 @@ static bool webhook_json(struct reader *r, int64_t cluster, const struct facts_c
     if (w == NULL) {
         return true;
     }
-    if (w->service_name[0] != '\0' &&
-        !reader_facts_endpoints(r, cluster, w->service_namespace, w->service_name, &ready, err)) {
+    bool exists = false;
+    bool named = w->service_name[0] != '\0';
+    if (named &&
+        (!reader_facts_service(r, cluster, w->service_namespace, w->service_name, &exists, err) ||
+         !reader_facts_endpoints(r, cluster, w->service_namespace, w->service_name, &ready, err))) {
         return false;
     }
     json_open(j, '{');
@@ -415,6 +418,12 @@ static bool webhook_json(struct reader *r, int64_t cluster, const struct facts_c
     selector_json(j, "object_selector", &w->object_selector);
     json_kstr(j, "service_namespace", w->service_namespace);
     json_kstr(j, "service", w->service_name);
+    json_key(j, "service_exists");
+    if (named) {
+        json_bool(j, exists);
+    } else {
+        json_nil(j);
+    }
     json_key(j, "ready_endpoints");
     if (ready < 0) {
         json_nil(j); /* an URL, or a Service without slices */

@@ -282,6 +282,22 @@ bool reader_facts_workload(struct reader *r, const struct object_name *name,
     return true;
 }
 
+bool reader_facts_service(struct reader *r, int64_t cluster, const char *namespace,
+                          const char *service, bool *ret, struct err *err)
+{
+    int64_t ns_id = 0;
+    if (!reader_namespace_id(r, cluster, namespace, &ns_id, err)) {
+        return false;
+    }
+    sqlite3_stmt *st = db_get(&r->db, READ_FACTS_OBJECT);
+    db_bind(st, "iiit", cluster, (int64_t)KIND_SERVICE, ns_id, service);
+    if (!db_step(&r->db, st, ret, err)) {
+        return false;
+    }
+    (void)sqlite3_reset(st); /* the row was read */
+    return true;
+}
+
 bool reader_facts_endpoints(struct reader *r, int64_t cluster, const char *namespace,
                             const char *service, int64_t *ret_ready, struct err *err)
 {

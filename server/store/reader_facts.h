@@ -44,6 +44,9 @@ bool reader_preflight(struct reader *r, int64_t cluster, const char *default_nam
                       const struct list *manifests, struct preflight *ret,
                       struct err *err) MUST_CHECK;
 
+/* Is there a Service of that name? */
+bool reader_facts_service(struct reader *r, int64_t cluster, const char *namespace,
+                          const char *service, bool *ret, struct err *err) MUST_CHECK;
 /* How many ready endpoints a Service has; -1 when it has no slice at all. */
 bool reader_facts_endpoints(struct reader *r, int64_t cluster, const char *namespace,
                             const char *service, int64_t *ret_ready, struct err *err) MUST_CHECK;

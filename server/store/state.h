@@ -359,6 +359,8 @@ bool dirty_bound(struct store *s, struct err *err) MUST_CHECK;
 /* ---- injector.c ---- */
 /* Looks whether the injecting webhook's Service has a ready endpoint, and books the span. */
 bool injector_look(struct store *s, struct err *err) MUST_CHECK;
+/* Does the Service that an injecting webhook names not exist? Services must have been listed. */
+bool injector_service_missing(struct store *s, bool *ret, struct err *err) MUST_CHECK;
 bool injector_is(struct store *s, const char *namespace, const char *service, bool *ret,
                  struct err *err) MUST_CHECK;
 /* Does this webhook add gates to pods, through a Service of the cluster? */

@@ -132,7 +132,12 @@ class Simulator(Process):
         ready = folder / f"{name}.ready"
         super().__init__(name, [str(ROOT / "tests/sim/sim"), "--scenario", str(scenario), "--kubeconfig-out",
                                 str(self.kubeconfig), "--ready-file", str(ready), *flags], folder)
-        wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists(), 20)
+        try:
+            wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists() or not self.alive(), 20)
+            assert self.alive(), "the simulator ended"
+        except AssertionError as error:
+            self.stop()
+            raise AssertionError(f"{error}\n{self.text()}") from None
         self.url = re.findall(r"server: ?\"?(https?://[^\s\"]+)", self.kubeconfig.read_text())[0]
 
     def control(self, path: str, data: dict[str, Any] | None = None, method: str = "POST") -> Any:

@@ -1,62 +1,42 @@
-"""One workload a cause, on the simulated cluster: each rollout names the cause that its workload is made for.
+"""Every code of the catalogue on a real workload: the simulated cluster shows it, gatehouse names it and nothing else.
 
-tests/sim/scenarios/causes.yaml names every workload after its code. Primary is the cause nearest to the root; the few
-codes that by their nature stand beside another one are listed with what stands before them.
+tests/sim/scenarios/causes.yaml holds one workload a cause; what concerns the whole cluster has a file of its own in
+tests/sim/scenarios/causes/. cases.py tells how a file says what it expects.
 """
 from __future__ import annotations
 
+import concurrent.futures
+import json
 import unittest
 
-from elbv2.test_elbv2 import variables
-from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+from causes.cases import Case, Run, catalogue
+from harness import ROOT, folder
 
-SCENARIO = ROOT / "tests/sim/scenarios/causes.yaml"
-# code -> the primary cause beside it (None: it is only a warning, the rollout serves)
-BESIDE = {
-    "autoscaler_waits": "initial_health_checks",
-    "progress_deadline_exceeded": "initial_health_checks",
-    "gate_missing_pod_predates_binding": "target_group_gone",  # the late binding names a group that nobody has
-    "network_reconcile_failed": None,
-}
-# Not to be seen in one look at one time; unit tests hold their rules.
-PASSING = {"container_restarted_after_open", "drain_shorter_than_deregistration", "budget_blocks_eviction"}
+SCENARIOS = ROOT / "tests/sim/scenarios"
+AT_ONCE = 4
+PATIENCE = 200  # seconds; most have said it after 60
 
 
-class Causes(unittest.TestCase):
-    def test_every_workload_shows_its_cause(self) -> None:
-        with folder("causes") as place:
-            env = place / "aws.env"
-            sim = Simulator(place, SCENARIO, "--aws-env-out", str(env))
-            self.addCleanup(sim.stop)
-            plain, _ = variables(env)
-            server = Gatehouse(place, {
-                "kubernetes": {"kubeconfig": str(sim.kubeconfig)},
-                "aws": {"hot_interval": "1s", "idle_interval": "5s", "calls_per_minute": 420, "burst": 30},
-                "pace": {"stuck_min": "5s", "overrides": [{"stuck_after": "40s"}]}}, env=plain)
-            self.addCleanup(server.stop)
+def outcome(case: Case) -> dict:
+    """Runs a case: what differs, {} = nothing."""
+    with folder("causes") as place:
+        run = Run(case, place)
+        try:
+            return run.wait(PATIENCE)
+        finally:
+            run.stop()
 
-            def wrong() -> dict[str, tuple[str | None, list[str]]]:
-                found = {}
-                for item in server.get("/rollouts?limit=200")["items"]:
-                    code = item["name"].replace("-", "_")
-                    if code in PASSING:
-                        continue
-                    path = f"/namespaces/{item['namespace']}/rollouts/{item['kind']}/{item['name']}"
-                    whole = server.get(path)
-                    codes = [c["code"] for c in whole["causes"]]
-                    primary = whole["cause"]["code"] if whole["cause"] else None
-                    if code not in codes or primary != BESIDE.get(code, code):
-                        found[code] = (primary, codes)
-                    for cause in whole["causes"]:
-                        self.assertTrue(cause["message"] and cause["action"] and cause["evidence"], cause)
-                seen.update(wrong=found)
-                return found
 
-            seen: dict[str, dict] = {}
-            try:
-                wait_until("each workload shows its cause", lambda: not wrong(), 150, 5)
-            except AssertionError:
-                self.fail(f"code: (primary, all) of those that differ: {seen['wrong']}")
+class Matrix(unittest.TestCase):
+    def test_every_code_has_a_scenario_that_shows_it_and_nothing_else(self) -> None:
+        codes = catalogue()
+        files = [SCENARIOS / "causes.yaml", *sorted((SCENARIOS / "causes").glob("*.yaml"))]
+        cases = [Case(path, codes) for path in files]
+        self.assertEqual(sorted(codes - set().union(*(c.proves() for c in cases))), [], "codes without a scenario")
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for case, wrong in zip(cases, pool.map(outcome, cases)):
+                with self.subTest(case.name):
+                    self.assertEqual(wrong, {}, json.dumps(wrong, indent=1))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ class Audit(unittest.TestCase):
         page = wait_until("the webhook is known", lambda: (p := self.server.get("/audit?limit=1"))["webhooks"] and p["next"] and p)
         self.assertEqual(page["webhooks"][0]["family"], "aws-lbc")
         self.assertEqual(len(page["items"]), 1)
+        self.behind_the_webhook("none", True, 1)
+        self.behind_the_webhook("no-endpoints", True, 0)
+        self.behind_the_webhook("no-service", False, None)
+        self.behind_the_webhook("none", True, 1)
         rest = self.server.get(f"/audit?limit=1&cursor={page['next']}")
         self.assertNotEqual(rest["items"][0]["namespace"], page["items"][0]["namespace"])
         status, headers, _ = self.server.request("/api/v1/audit?namespace=fine")
@@ -68,6 +72,15 @@ class Audit(unittest.TestCase):
         self.assertEqual((status, again), (200, 304))
         status, _, body = self.server.request("/api/v1/audit?nonsense=1")
         self.assertEqual((status, json.loads(body)["errors"][0]["parameter"]), (400, "nonsense"))
+
+    def behind_the_webhook(self, failure: str, exists: bool, ready: int | None) -> None:
+        self.sim.control("do", {"do": "webhook", "family": "aws-lbc", "broken": failure != "none", "failure": failure})
+
+        def shown() -> bool:
+            hook = self.server.get("/audit?limit=1")["webhooks"][0]
+            return (hook["service_exists"], hook["ready_endpoints"]) == (exists, ready)
+
+        wait_until(f"the audit tells of {failure}", shown, 20)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ from __future__ import annotations
 import fnmatch
 from typing import Any, Callable, Optional
 
-from . import build, patching, targets
+from . import build, patching, select, targets
 from .apiserver import ApiServer
 from .cluster import Cluster
 from .errors import ApiError
 from .gates import GateController
-from .kinds import AUTO_BINDINGS, BINDINGS, NODES, Kind, by_gvk, by_name
+from .injection import FAMILIES
+from .kinds import AUTO_BINDINGS, BINDINGS, BUDGETS, NODES, PODS, WEBHOOKS, Kind, by_gvk, by_name
 from .targets import TargetGroup
-from .util import duration, stamp
+from .util import duration, owner_of, stamp
 
 Json = Any
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
@@ -28,7 +29,8 @@ class Actions:
             "set-image": self._set_image, "scale": self._scale, "restart": self._restart, "pause": self._pause,
             "resume": self._resume, "patch": self._patch, "delete": self._delete, "apply": self._apply, "health": self._health,
             "controller": self._controller, "webhook": self._webhook, "fault": self._fault, "aws-fault": self._aws_fault,
-            "deregister": self._deregister, "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload}
+            "deregister": self._deregister, "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload,
+            "binding": self._binding, "endpoints": self._endpoints, "drain": self._drain, "watches": self._watches}
 
     def do(self, action: Json) -> None:
         """Runs {"do": verb, …}; ValueError or ApiError say what is wrong."""
@@ -146,8 +148,11 @@ class Actions:
     def _workload(self, a: Json) -> None:
         build.workload(self.cluster, a["namespace"], a["spec"])
 
+    def _binding(self, a: Json) -> None:
+        build.binding(self.cluster, a["namespace"], a["service"], a["spec"])
+
     def _health(self, a: Json) -> None:
-        """Steers a target group (scope: all, new, age), or one target of it (pod: its name, or ip)."""
+        """Steers a target group (scope: all, new, age), or targets of it (pod: its name, ip, or targets: how many)."""
         if a.get("scope", "all") not in ("all", "new", "age"):
             raise ValueError("scope is all, new or age")
         group = self.group_of(a["binding"])
@@ -156,9 +161,9 @@ class Actions:
         if a.get("pod"):
             run = self.cluster.kubelet.runs.get((a["binding"].split("/")[0], a["pod"]))
             ip = run.ip if run else ""
-        if not ip and not a.get("pod"):
+        if not ip and not a.get("pod") and "targets" not in a:
             group.steer(script, scope=a.get("scope", "all"))
-        for address in [t for t in group.targets if ip and t[0] == ip]:
+        for address in [t for t in group.targets if ip and t[0] == ip] or sorted(group.targets)[:int(a.get("targets", 0))]:
             group.steer(script, address)
 
     def _deregister(self, a: Json) -> None:
@@ -176,20 +181,45 @@ class Actions:
             if "network_error" in a:
                 namespace, _, name = a["binding"].partition("/")
                 one.network_errors[f"{namespace}/{name}"] = a["network_error"]
+            if "ignores" in a:
+                key = tuple(a["binding"].split("/"))
+                one.ignored = one.ignored | {key} if a["ignores"] else one.ignored - {key}
             for key in ("recheck", "legacy", "leftovers", "deny_pod_status"):
                 if key in a:
                     setattr(one, key, duration(a[key]) if key == "recheck" else a[key])
 
     def _webhook(self, a: Json) -> None:
-        """{failure: refused|timeout|…, broken: true} makes calls of the webhook fail although the controller runs."""
+        """{broken: true, failure: refused|timeout|…} makes calls of the webhook fail although the controller runs."""
+        kinds = {c.family.kind.key for c in self._controllers(a.get("family", ""))}
         inject = self.cluster.injection
-        inject.failure = a.get("failure", inject.failure)
-        if "broken" in a:
-            kinds = {c.family.kind.key for c in self._controllers(a.get("family", ""))}
-            inject.broken = inject.broken | kinds if a["broken"] else inject.broken - kinds
+        inject.set_broken(kinds, bool(a["broken"]), a.get("failure", inject.failure))
+        for key in ("namespaceSelector", "objectSelector"):
+            if key in a:
+                self._reselect(kinds, key, a[key])
+
+    def _reselect(self, kinds: set[str], key: str, selector: Json) -> None:
+        """Other selectors than the documented ones, as Helm values may set them."""
+        for config in self.store.list(WEBHOOKS):
+            def write(data: Json) -> None:
+                for hook in data["webhooks"]:
+                    if FAMILIES[hook["name"]][0].key in kinds:
+                        hook[key] = selector
+            self.store.modify(WEBHOOKS, "", config["metadata"]["name"], write)
+
+    def _endpoints(self, a: Json) -> None:
+        """state: stop freezes the slices of a Service, start lets them follow again."""
+        key = tuple(a["service"].split("/"))
+        frozen = self.cluster.endpoints.frozen
+        self.cluster.endpoints.frozen = frozen | {key} if a["state"] == "stop" else frozen - {key}
+        self.cluster.endpoints.enqueue((key[0], key[1]))
 
     def _fault(self, a: Json) -> None:
         self.api.faults.add(a["fault"])
+
+    def _watches(self, a: Json) -> None:
+        """What POST /_sim/watches does to open streams."""
+        for watch in list(self.api.watches):
+            watch.throw({"action": a["action"]})
 
     def _aws_fault(self, a: Json) -> None:
         if a.get("clear"):
@@ -216,6 +246,39 @@ class Actions:
                                 message="kubelet is posting ready status" if status == "True" else "Kubelet stopped posting node status.")
         if self.store.modify(NODES, "", a["name"], change, "status") is None:
             raise ValueError(f"there is no node {a['name']!r}")
+
+    def _drain(self, a: Json) -> None:
+        """Takes a node out of service as kubectl drain does: no new pods, the old ones go one by one as budgets allow."""
+        name = a["name"]
+        if a.get("state", "start") == "stop":
+            self.store.modify(NODES, "", name, lambda n: n["spec"].pop("unschedulable", None))
+            return
+        if self.store.modify(NODES, "", name, lambda n: n["spec"].update(unschedulable=True)) is None:
+            raise ValueError(f"there is no node {name!r}")
+        self._evict(name)
+
+    def _evict(self, name: str) -> None:
+        node = self.store.get(NODES, "", name)
+        pods = [p for p in self.store.list(PODS) if p["spec"].get("nodeName") == name and not p["metadata"].get("deletionTimestamp")
+                and (owner_of(p) or {}).get("kind") != "DaemonSet"]
+        if node is None or not node["spec"].get("unschedulable") or not pods:
+            return
+        for pod in pods:
+            if self._may_go(pod):
+                self.store.delete(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        self.cluster.clock.call_later(1.0, lambda: self._evict(name))
+
+    def _may_go(self, pod: Json) -> bool:
+        """The eviction rule of budgets; the status is counted down at once, as the API server does."""
+        space, labels = pod["metadata"]["namespace"], pod["metadata"].get("labels") or {}
+        budgets = [b for b in self.store.list(BUDGETS, space) if select.selector(b["spec"].get("selector"))(labels)]
+        if not all(b.get("status", {}).get("disruptionsAllowed", 0) > 0 for b in budgets):
+            return False
+        for b in budgets:
+            def less(data: Json) -> None:
+                data["status"]["disruptionsAllowed"] -= 1
+            self.store.modify(BUDGETS, space, b["metadata"]["name"], less, "status")
+        return True
 
     def _crd(self, a: Json) -> None:
         self.set_group(a["group"], bool(a["present"]))

@@ -43,10 +43,11 @@ class Cluster:
         self.lbc = GateController(self.store, self.recorder, self.elb, LBC)
         self.auto = GateController(self.store, self.recorder, self.elb, AUTO)
         self.injection = Injection(self.store, self.elb, self._webhook_up)
+        self.endpoints = Endpoints(self.store, self.recorder)
         self.controllers: list[Controller] = [
             self.kubelet, ReplicaSets(self.store, self.recorder), Deployments(self.store, self.recorder),
             StatefulSets(self.store, self.recorder), DaemonSets(self.store, self.recorder),
-            Rollouts(self.store, self.recorder), Endpoints(self.store, self.recorder),
+            Rollouts(self.store, self.recorder), self.endpoints,
             Budgets(self.store, self.recorder), Autoscalers(self.store, self.recorder), Garbage(self.store, self.recorder), self.lbc, self.auto]
 
     def _webhook_up(self, kind: Kind) -> bool:
@@ -84,6 +85,7 @@ class Cluster:
         for family in families:
             self.create(WEBHOOKS, webhook(family, failure_policy))
         if "aws-lbc" in families:
+            self.lbc.on_life = self.injection.front.sync
             self.lbc.start()
         if "eks-auto" in families:
             self.auto.start(0.0)

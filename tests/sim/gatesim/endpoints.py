@@ -13,6 +13,7 @@ from .util import condition, is_true, percent, stamp
 
 Json = Any
 SLICE = 100  # endpoints a slice
+MANAGER, MANAGED = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"  # slices of others are left alone
 
 
 class Endpoints(Controller):
@@ -23,6 +24,7 @@ class Endpoints(Controller):
 
     def __init__(self, store: Store, recorder: Recorder) -> None:
         super().__init__(store, recorder)
+        self.frozen: set[Key] = set()  # Services whose slices stay as they are
         self.follow(SERVICES, lambda e: [(e.item.data["metadata"]["namespace"], e.item.data["metadata"]["name"])])
         self.follow(PODS, self._services_of)
 
@@ -62,9 +64,11 @@ class Endpoints(Controller):
         return None
 
     def reconcile(self, key: Key) -> None:
+        if key in self.frozen:
+            return
         svc = self.store.get(SERVICES, *key)
         mine = [s for s in self.store.list(SLICES, key[0])
-                if (s["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == key[1]]
+                if {"kubernetes.io/service-name": key[1], MANAGER: MANAGED}.items() <= (s["metadata"].get("labels") or {}).items()]
         if svc is None or not svc["spec"].get("selector"):
             for old in mine:
                 self.store.delete(SLICES, key[0], old["metadata"]["name"])
@@ -99,7 +103,7 @@ class Endpoints(Controller):
 
     def _make(self, svc: Json, body: Json) -> None:
         meta = svc["metadata"]
-        labels = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": meta["name"]}
+        labels = {MANAGER: MANAGED, "kubernetes.io/service-name": meta["name"]}
         if svc["spec"].get("clusterIP") == "None":
             labels["service.kubernetes.io/headless"] = ""
         self.store.create(SLICES, {"metadata": {

@@ -7,7 +7,7 @@ endpoints of the moment; that cache is what makes a gate say True long after its
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from . import podstatus
 from .controller import Controller, Key
@@ -77,7 +77,9 @@ class GateController(Controller):
         self.leftovers = "sometimes"  # a True that keeps the reason of the False before it: never, always
         self.deny_pod_status = False
         self.network_errors: dict[str, str] = {}  # namespace/binding: text of a failing security group rule
+        self.ignored: set[Key] = set()  # bindings it leaves alone without a word
         self.running = False
+        self.on_life: Callable[[], None] = lambda: None  # called when it starts or stops
         self.leader_at = 0.0
         self._generation = 0
         self._passed: set[Key] = set()
@@ -106,6 +108,7 @@ class GateController(Controller):
         self._forced.clear()
         self._failures.clear()
         self._held.clear()
+        self.on_life()
 
         def lead() -> None:
             if self.running and self._generation == mine:
@@ -116,7 +119,9 @@ class GateController(Controller):
 
     def stop(self) -> None:
         """SIGTERM: the lease is not given back."""
+        self.ignored: set[Key] = set()  # bindings it leaves alone without a word
         self.running = False
+        self.on_life()
 
     def _renew(self, generation: int) -> None:
         if not self.running or generation != self._generation:
@@ -150,7 +155,7 @@ class GateController(Controller):
     # One pass
 
     def reconcile(self, key: Key) -> None:
-        if not self.running or self.clock.now() < self.leader_at:
+        if not self.running or self.clock.now() < self.leader_at or key in self.ignored:
             return
         binding = self.store.get(self.family.kind, *key)
         if binding is None:

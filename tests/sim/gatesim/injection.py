@@ -6,13 +6,14 @@ from typing import Any, Callable
 
 from . import select
 from .errors import ApiError
-from .kinds import AUTO_BINDINGS, BINDINGS, NAMESPACES, PODS, SERVICES, WEBHOOKS, Kind
+from .kinds import AUTO_BINDINGS, BINDINGS, NAMESPACES, PODS, SERVICES, SLICES, WEBHOOKS, Kind
 from .store import Event, Store
 from .targets import LoadBalancers
 
 Json = Any
 LEGACY = "target-health.alb.ingress.k8s.aws"
-SERVER = "https://aws-load-balancer-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s"
+SPACE, SERVICE = "kube-system", "aws-load-balancer-webhook-service"
+SERVER = f"https://{SERVICE}.{SPACE}.svc:443/mutate-v1-pod?timeout=10s"
 CACHE_SECONDS = 0.03  # recorded: pods created up to 20 ms after a deletion still got its gate, none after 50 ms
 FAILURES = {  # the ends of the recorded texts
     "refused": "dial tcp 10.0.171.20:9443: connect: connection refused",
@@ -46,6 +47,41 @@ def webhook(family: str, failure_policy: str = "Ignore") -> Json:
         "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1beta1", "v1"], "reinvocationPolicy": "Never"}]}
 
 
+class Front:
+    """The Service before the open-source controller's webhook and its slice: what stands there decides how calls fail."""
+
+    def __init__(self, store: Store, up: Callable[[Kind], bool]) -> None:
+        self.store = store
+        self.up = up
+        self.installed = self.ready = True
+
+    def sync(self) -> None:
+        """Makes the objects say what is so: a Service, and its address while the controller answers."""
+        have = self.store.get(SERVICES, SPACE, SERVICE) is not None
+        if not self.installed:
+            if have:
+                self.store.delete(SLICES, SPACE, f"{SERVICE}-0")
+                self.store.delete(SERVICES, SPACE, SERVICE)
+            return
+        ends = [{"addresses": ["10.0.171.20"], "conditions": {"ready": True, "serving": True, "terminating": False}}]
+        ends = ends if self.ready and self.up(BINDINGS) else []
+        if not have:  # without a selector, so that no other controller looks after its slice
+            self.store.create(SERVICES, {"metadata": {"name": SERVICE, "namespace": SPACE}, "spec": {
+                "type": "ClusterIP", "clusterIP": "10.0.171.10", "ports": [{"port": 443, "protocol": "TCP", "targetPort": 9443}]}})
+            self.store.create(SLICES, {"metadata": {"name": f"{SERVICE}-0", "namespace": SPACE, "labels": {
+                "kubernetes.io/service-name": SERVICE}}, "addressType": "IPv4", "endpoints": ends,
+                "ports": [{"name": "", "port": 9443, "protocol": "TCP"}]})
+            return
+        self.store.modify(SLICES, SPACE, f"{SERVICE}-0", lambda data: data.update(endpoints=ends))
+
+    def failure(self) -> str:
+        """How a call ends before it reaches the controller; "" = it gets there."""
+        if self.store.get(SERVICES, SPACE, SERVICE) is None:
+            return "no-service"
+        piece = self.store.get(SLICES, SPACE, f"{SERVICE}-0")
+        return "" if piece and piece["endpoints"] else "no-endpoints"
+
+
 class Injection:
     """The webhooks; `up` says whether a family's server answers."""
 
@@ -53,6 +89,7 @@ class Injection:
         self.store = store
         self.elb = elb
         self.up = up
+        self.front = Front(store, up)
         self.failure = "refused"
         self.broken: set[str] = set()  # binding kinds whose webhook fails although the controller runs
         self._left: dict[str, dict[str, tuple[float, Json]]] = {}  # kind, uid: deleted bindings that the webhook's cache may still hold
@@ -60,6 +97,20 @@ class Injection:
             store.listen(kind, partial(self._leaves, self._left.setdefault(kind.key, {})))
         store.admit[PODS.key].insert(0, self.admit_pod)
         store.admit[BINDINGS.key].append(self.admit_binding)
+
+    def set_broken(self, kinds: set[str], broken: bool, failure: str) -> None:
+        """Calls of these webhooks fail, or no longer; a missing Service or endpoint is one that the objects show."""
+        self.failure = failure
+        self.broken = self.broken | kinds if broken else self.broken - kinds
+        if BINDINGS.key in kinds:
+            self.front.installed = not broken or failure != "no-service"
+            self.front.ready = not broken or failure != "no-endpoints"
+            self.front.sync()
+
+    def failing(self, kind: Kind) -> str:
+        """How calls of a family's webhook fail, "" = they do not."""
+        before = self.front.failure() if kind is BINDINGS else ""
+        return before or (self.failure if kind.key in self.broken or not self.up(kind) else "")
 
     def admit_pod(self, pod: Json, user: str) -> None:
         """All webhook configurations in order; a failing one refuses the pod or is ignored."""
@@ -69,15 +120,17 @@ class Injection:
                 family = FAMILIES.get(hook["name"])
                 if family is None or not self._applies(hook, namespace, pod):
                     continue
-                if not self.up(family[0]) or family[0].key in self.broken:
+                failure = self.failing(family[0])
+                if failure:
                     if hook.get("failurePolicy") == "Fail":
-                        raise self.refusal(hook["name"])
+                        raise self.refusal(hook["name"], failure)
                     continue
                 self.inject(pod, *family)
 
-    def refusal(self, name: str) -> ApiError:
+    @staticmethod
+    def refusal(name: str, failure: str) -> ApiError:
         return ApiError(500, "InternalError", f'Internal error occurred: failed calling webhook "{name}": failed to call webhook: '
-                                              f'Post "{SERVER}": {FAILURES[self.failure]}')
+                                              f'Post "{SERVER}": {FAILURES[failure]}')
 
     @staticmethod
     def _applies(hook: Json, namespace: Json, pod: Json) -> bool:
@@ -115,10 +168,11 @@ class Injection:
 
     def admit_binding(self, binding: Json, user: str) -> None:
         """Fills in what the mutating webhook reads from ELBv2, refuses a second binding of one group."""
-        if not self.up(BINDINGS):
+        failure = self.failing(BINDINGS)
+        if failure:
             raise ApiError(500, "InternalError", 'Internal error occurred: failed calling webhook "mtargetgroupbinding.elbv2.k8s.aws": '
                            'failed to call webhook: Post "https://aws-load-balancer-webhook-service.kube-system.svc:443/'
-                           f'mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding?timeout=10s": {FAILURES[self.failure]}')
+                           f'mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding?timeout=10s": {FAILURES[failure]}')
         spec = binding.setdefault("spec", {})
         group = self.elb.groups.get(spec.get("targetGroupARN", ""))
         if group is not None:

@@ -119,7 +119,7 @@ class Kubelet(Controller):
     def _choose(self, run: Run) -> str:
         if run.behaviour.schedule >= NEVER:
             return ""
-        ready = [n["metadata"]["name"] for n in self.store.list(NODES) if is_true(n, "Ready")]
+        ready = [n["metadata"]["name"] for n in self.store.list(NODES) if is_true(n, "Ready") and not n["spec"].get("unschedulable")]
         return min(ready, key=lambda n: (self._load.get(n, 0), n), default="")
 
     def _zone(self, node: str) -> str:

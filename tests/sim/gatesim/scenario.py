@@ -15,7 +15,7 @@ from .util import duration
 
 Json = Any
 TOP = {"name", "about", "seed", "speed", "warmup", "nodes", "families", "failure_policy", "images", "namespaces", "steps",
-       "crds", "recheck"}
+       "crds", "recheck", "expect"}  # expect: for tests (tests/e2e/causes), nothing here reads it
 
 
 class ScenarioError(Exception):
@@ -60,18 +60,26 @@ class Scenario:
                 self._check(i, step)
         except (ValueError, KeyError, TypeError) as err:
             raise ScenarioError(f"scenario {doc.get('name', '')}: {err}") from err
-        self.cluster.clock.advance(duration(doc.get("warmup", 0)))
+        warmup = duration(doc.get("warmup", 0))
+        for step in doc.get("steps") or []:
+            if _before(step):
+                self._plan(step, warmup - duration(str(step["at"])[1:]), 1)
+        self.cluster.clock.advance(warmup)
 
     def _check(self, i: int, step: Json) -> None:
         if not isinstance(step, dict) or step.get("do") not in self.actions.verbs:
             raise ValueError(f"steps[{i}]: `do` is one of {sorted(self.actions.verbs)}, got {step!r}")
-        duration(step.get("at", 0))
+        early = duration(str(step["at"])[1:]) if _before(step) else 0.0
+        duration(0 if early else step.get("at", 0))
         duration(step.get("every", 0))
+        if early > duration(self.doc.get("warmup", 0)) or (early and "every" in step):
+            raise ValueError(f"steps[{i}]: `at` is before the warm-up, or repeats from within it: {step!r}")
 
     def begin(self) -> None:
         """Starts the steps' times."""
         for step in self.doc.get("steps") or []:
-            self._plan(step, duration(step.get("at", 0)), 1)
+            if not _before(step):
+                self._plan(step, duration(step.get("at", 0)), 1)
 
     def _plan(self, step: Json, wait: float, turn: int) -> None:
         def go() -> None:
@@ -82,6 +90,11 @@ class Scenario:
             if step.get("every") and turn < int(step.get("times", 10 ** 9)):
                 self._plan(step, duration(step["every"]), turn + 1)
         self.cluster.clock.call_later(wait, go)
+
+
+def _before(step: Json) -> bool:
+    """Is the step's time in the warm-up, counted back from its end?"""
+    return str(step.get("at", 0)).startswith("-")
 
 
 def _filled(value: Json, words: dict[str, str]) -> Json:

@@ -108,7 +108,7 @@ class Faults(unittest.TestCase):
 
     def test_open_watches_can_be_made_to_misbehave(self) -> None:
         self.server.quiet()
-        first, second = self.server.watch(PODS), self.server.watch("/api/v1/services")
+        first, second = self.server.watch(PODS), self.server.watch("/api/v1/namespaces/shop/services")
         first.take(5)
         second.take(2)
         self.assertEqual({"watches": 1}, self.server.sim("watches", action="error", code=410, resource="pods"))

@@ -364,6 +364,59 @@ class Scenarios(unittest.TestCase):
         self.assertEqual("ProgressDeadlineExceeded", cond(deadline, "Progressing")[1])  # type: ignore[index]
         self.assertEqual("DeploymentPaused", cond(cluster.store.get(DEPLOYMENTS, "start", "rollout-paused"), "Progressing")[1])  # type: ignore[index]
 
+    def test_every_cause_scenario_loads_and_runs_without_an_error(self) -> None:
+        for path in sorted((SCENARIOS / "causes").glob("*.yaml")):
+            scenario = self.build(load(path))
+            scenario.begin()
+            scenario.cluster.clock.advance(60)
+            self.assertEqual([], scenario.cluster.clock.errors, path.name)
+
+    def test_a_step_within_the_warm_up_happens_before_it_ends(self) -> None:
+        doc: Json = {"name": "early", "warmup": "60s", "namespaces": {"shop": {"workloads": [{"name": "web", "replicas": 1}]}},
+                     "steps": [{"at": "-20s", "do": "scale", "workload": "shop/web", "replicas": 3}]}
+        scenario = self.build(doc)
+        pods = scenario.cluster.store.list(PODS, "shop")
+        self.assertEqual(3, len(pods))
+        self.assertEqual(2, len({p["metadata"]["creationTimestamp"] for p in pods}))
+        with self.assertRaises(ScenarioError):
+            self.build(doc | {"steps": [{"at": "-70s", "do": "scale", "workload": "shop/web", "replicas": 3}]})
+
+    def test_behind_the_webhook_stand_a_service_and_a_slice_that_tell_whether_it_answers(self) -> None:
+        lab = Lab()
+        service = ("kube-system", "aws-load-balancer-webhook-service")
+
+        def ready() -> int:
+            return len(lab.store.get(SLICES, "kube-system", service[1] + "-0")["endpoints"])
+        self.assertEqual(1, ready())
+        lab.cluster.lbc.stop()
+        lab.run(1)
+        self.assertEqual(0, ready())
+        lab.cluster.lbc.start()
+        self.assertEqual(1, ready())
+        lab.cluster.injection.set_broken({"targetgroupbindings.elbv2.k8s.aws"}, True, "no-service")
+        self.assertIsNone(lab.store.get(SERVICES, *service))
+        lab.pod("unseen")
+        self.assertNotIn("readinessGates", lab.get("unseen")["spec"])
+        lab.cluster.injection.set_broken({"targetgroupbindings.elbv2.k8s.aws"}, False, "refused")
+        lab.run(1)
+        self.assertEqual(1, ready())
+        lab.pod("seen")
+        self.assertIn("readinessGates", lab.get("seen")["spec"])
+
+    def test_a_drain_evicts_as_the_budget_allows(self) -> None:
+        doc: Json = {"name": "drain", "warmup": "60s", "nodes": 2, "namespaces": {"shop": {"workloads": [
+            {"name": "web", "replicas": 4, "pod": {"start": "5s"}, "pdb": {"maxUnavailable": 1}}]}}}
+        scenario = self.build(doc)
+        store, clock = scenario.cluster.store, scenario.cluster.clock
+        node = store.list(PODS, "shop")[0]["spec"]["nodeName"]
+        scenario.actions.do({"do": "drain", "name": node})
+        fewest = 4
+        for _ in range(80):
+            clock.advance(0.5)
+            fewest = min(fewest, sum((cond(p, "Ready") or ("",))[0] == "True" for p in store.list(PODS, "shop") if not p["metadata"].get("deletionTimestamp")))
+        self.assertEqual(3, fewest)
+        self.assertEqual([], [p for p in store.list(PODS, "shop") if p["spec"].get("nodeName") == node])
+
     def test_the_same_seed_gives_the_same_names(self) -> None:
         names = [[p["metadata"]["name"] for p in self.build(load(SCENARIOS / "basic.yaml")).cluster.store.list(PODS)] for _ in range(2)]
         self.assertEqual(*names)

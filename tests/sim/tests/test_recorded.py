@@ -401,8 +401,7 @@ class Recorded(unittest.TestCase):
         for failure, end in (("refused", "connection refused"), ("timeout", "context deadline exceeded"), ("x509", "unknown authority"),
                              ("no-service", "not found"), ("no-endpoints", "no endpoints available")):
             lab = self.lab = Lab(failure_policy="Fail")
-            lab.cluster.injection.failure = failure
-            lab.cluster.lbc.stop()
+            lab.cluster.injection.set_broken({BINDINGS.key}, True, failure)
             lab.deployment("web", 1)
             lab.run(3)
             have = lab.said("FailedCreate", "ReplicaSet")[0]

@@ -541,6 +541,29 @@ static void a_group_that_is_denied_is_told_of_its_binding_alone(void **state)
     l->bindings[0].group->error = why;
     l->bindings[0].group->known = true; /* it was answered before: what is known stays */
     assert_int_equal(look_in_namespace(l, "aws_denied"), 0);
+static void the_cluster_tells_what_stands_behind_the_webhook(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    struct facts_span spans[] = {{l->f.now - 30000, 0}, {l->f.now - 900000, l->f.now - 800000}};
+    l->cluster.injector_down = (struct list){&spans[1], 1};
+    struct scope_verdict found;
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(found.findings.n, 0); /* it was down once, and is not now */
+    l->cluster.injector_down = (struct list){spans, 2};
+    expect_in_cluster(l, "webhook_no_endpoints", SEVERITY_INFO); /* a restart, perhaps */
+    spans[0].from = l->f.now - 61000;
+    expect_in_cluster(l, "webhook_no_endpoints", SEVERITY_WARNING);
+    l->cluster.injector_service_missing = true;
+    expect_in_cluster(l, "webhook_service_missing", SEVERITY_WARNING);
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    assert_int_equal(found.findings.n, 1);
+    const struct finding *f = LIST_AT(struct finding, found.findings, 0);
+    assert_false(f->terminal); /* nobody waits for it */
+    assert_true(well_written(f));
+    assert_int_equal(f->since, spans[0].from);
+    l->cluster.denied_kinds = "services";
+    expect_in_cluster(l, "webhook_no_endpoints", SEVERITY_WARNING);
     lab_free(l);
 }
 
@@ -673,6 +696,7 @@ int main(void)
         cmocka_unit_test(the_cluster_tells_of_its_sources_and_controller),
         cmocka_unit_test(each_state_of_a_source_has_its_words),
         cmocka_unit_test(a_group_that_is_denied_is_told_of_its_binding_alone),
+        cmocka_unit_test(the_cluster_tells_what_stands_behind_the_webhook),
         cmocka_unit_test(no_credentials_are_no_fault),
         cmocka_unit_test(a_short_grace_is_told_to_the_audit),
         cmocka_unit_test(findings_of_a_namespace_keep_their_since),

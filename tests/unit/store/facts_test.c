@@ -323,6 +323,51 @@ static void spans_without_an_injector_are_remembered(void **state)
     bed_fini(&b);
 }
 
+static void the_webhooks_service_is_missing_only_when_services_were_listed(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    bed_init(&b);
+    struct kube_webhook_config *hooks = record_new(KIND_WEBHOOK_CONFIG, a);
+    named(hooks, "", "aws-load-balancer-webhook", "h1", "5");
+    struct webhook *w = arena_array(a, struct webhook, 1);
+    *w = (struct webhook){.name = "mpod.elbv2.k8s.aws",
+                          .service_namespace = "kube-system",
+                          .service_name = "hook",
+                          .path = "/mutate-v1-pod",
+                          .url = "",
+                          .failure_policy = "Ignore"};
+    hooks->webhooks = (struct list){w, 1};
+    bed_do(&b, change_one(KIND_WEBHOOK_CONFIG, hooks, false, false));
+    bed_begin(&b);
+    assert_false(cluster_of(&b)->injector_service_missing);
+    bed_apply(&b, change_of_kind(CHANGE_LIST_BEGIN, KIND_SERVICE));
+    bed_apply(&b, change_rv(CHANGE_LIST_END, KIND_SERVICE, "6"));
+    bed_commit(&b);
+    bed_begin(&b);
+    assert_true(cluster_of(&b)->injector_service_missing);
+    bed_commit(&b);
+    struct kube_service *svc = record_new(KIND_SERVICE, a);
+    named(svc, "kube-system", "hook", "s1", "7");
+    bed_do(&b, change_one(KIND_SERVICE, svc, false, false));
+    bed_begin(&b);
+    assert_false(cluster_of(&b)->injector_service_missing);
+    bed_commit(&b);
+    struct dirty d;
+    while (store_next_dirty(b.s, &d)) {
+    }
+    bed_begin(&b); /* its end is news for the cluster's findings */
+    bed_apply(&b, change_one(KIND_SERVICE, svc, true, false));
+    bool marked = false;
+    while (store_next_dirty(b.s, &d)) {
+        marked = marked || d.what == DIRTY_CLUSTER;
+    }
+    assert_true(marked);
+    bed_commit(&b);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_namespaces_facts_are_kept_until_something_in_them_changes),
         cmocka_unit_test(facts_of_many_namespaces_in_one_transaction_stay_bounded),
         cmocka_unit_test(spans_without_an_injector_are_remembered),
+        cmocka_unit_test(the_webhooks_service_is_missing_only_when_services_were_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
