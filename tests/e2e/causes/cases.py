@@ -47,7 +47,9 @@ class Case:
         self.name = path.stem + ("" if with_aws else " (Kubernetes alone)")
         doc = yaml.safe_load(path.read_text())
         expect = dict(doc.get("expect") or {})
-        self.config: Json = expect.pop("config", {})
+        self.config: Json = {"pace": {"recheck": doc.get("recheck", "15s")}}
+        for section, values in expect.pop("config", {}).items():
+            self.config[section] = {**self.config.get(section, {}), **values}
         self.cluster = set(expect.pop("cluster", []))
         self.wanted: dict[tuple[str, str, str], Json] = {}
         for space, spec in doc["namespaces"].items():
