@@ -30,7 +30,7 @@ class Actions:
             "resume": self._resume, "patch": self._patch, "delete": self._delete, "apply": self._apply, "health": self._health,
             "controller": self._controller, "webhook": self._webhook, "fault": self._fault, "aws-fault": self._aws_fault,
             "deregister": self._deregister, "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload,
-            "binding": self._binding, "endpoints": self._endpoints, "drain": self._drain, "watches": self._watches}
+            "binding": self._binding, "endpoints": self._endpoints, "kubelet": self._kubelet, "drain": self._drain, "watches": self._watches}
 
     def do(self, action: Json) -> None:
         """Runs {"do": verb, …}; ValueError or ApiError say what is wrong."""
@@ -246,6 +246,25 @@ class Actions:
                                 message="kubelet is posting ready status" if status == "True" else "Kubelet stopped posting node status.")
         if self.store.modify(NODES, "", a["name"], change, "status") is None:
             raise ValueError(f"there is no node {a['name']!r}")
+        for pod in self.store.list(PODS):
+            if pod["spec"].get("nodeName") != a["name"]:
+                continue
+            if status == "True":
+                self.cluster.kubelet.enqueue((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+            else:  # what the node lifecycle controller does
+                self._unready(pod, now)
+
+    def _unready(self, pod: Json, now: str) -> None:
+        def write(data: Json) -> None:
+            for cond in data["status"].get("conditions") or []:
+                if cond["type"] == "Ready" and cond["status"] == "True":
+                    cond.update(status="False", lastTransitionTime=now)
+        self.store.modify(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"], write, "status")
+
+    def _kubelet(self, a: Json) -> None:
+        """state: stop freezes the status of pods (namespace/pattern), start lets it follow again."""
+        space, _, pattern = a["pod"].partition("/")
+        self.cluster.kubelet.freeze((space, pattern), a["state"] == "stop")
 
     def _drain(self, a: Json) -> None:
         """Takes a node out of service as kubectl drain does: no new pods, the old ones go one by one as budgets allow."""

@@ -31,6 +31,7 @@ class Behaviour:
     exit_code: int = 1
     exit_reason: str = "Error"  # or OOMKilled
     pull_error: str = ""  # the image cannot be pulled, with this message
+    create_error: str = ""  # the container cannot be made, with this message
     stop: float = 2.0  # from deletion to gone, at most the grace period
     unready_after: Optional[float] = None  # once ready this long, unready …
     unready_for: float = 10.0  # … for this long, once

@@ -395,5 +395,7 @@ def aws_text(err: AwsError, now: float) -> str:
     """An error as the AWS SDK for Go prints it; the request id makes each one new."""
     tries = "exceeded maximum number of attempts, 10, " if err.code.startswith("Throttling") else ""
     kind = "" if err.code in AwsError.MODELLED else "api error "
+    if err.code == "NoCredentials":  # the call was not even sent
+        return f"operation error Elastic Load Balancing v2: {err.action}, get identity: get credentials: {err.message}"
     return (f"operation error Elastic Load Balancing v2: {err.action}, {tries}https response error StatusCode: {err.status}, "
             f"RequestID: 00000000-0000-0000-0000-{int(now * 1000) % 10 ** 12:012d}, {kind}{err.code}: {err.message}")

@@ -4,6 +4,7 @@ A Run is what happens to one pod; timers move it, and each pass writes the statu
 """
 from __future__ import annotations
 
+import fnmatch
 from typing import Any, Optional
 
 from . import podstatus
@@ -13,7 +14,7 @@ from .errors import ApiError
 from .kinds import NODES, PODS
 from .recorder import Recorder
 from .store import Event, Store
-from .util import is_true, stamp
+from .util import condition, is_true, stamp
 
 Json = Any
 GATE_LATENCY = 0.1  # from a gate's change to Ready, as recorded
@@ -46,6 +47,7 @@ class Kubelet(Controller):
         super().__init__(store, recorder)
         self.behaviours = behaviours
         self.runs: dict[Key, Run] = {}
+        self.frozen: set[Key] = set()  # namespace and pattern of pods whose status stays as it is
         self.addresses: set[str] = set()
         self._next_ip = 0
         self._load: dict[str, int] = {}
@@ -147,10 +149,19 @@ class Kubelet(Controller):
 
     def _initialized(self, key: Key, run: Run) -> None:
         run.initialized = True
-        if run.behaviour.pull_error:
+        if run.behaviour.create_error:
+            self._later(key, run.behaviour.start, lambda r: self._refuse(key, r))
+        elif run.behaviour.pull_error:
             self._later(key, run.behaviour.start, lambda r: self._pull(key, r, 10.0))
         else:
             self._later(key, run.behaviour.start, lambda r: self._start(key, r))
+
+    def _refuse(self, key: Key, run: Run) -> None:
+        """A container that its node cannot make, such as one whose Secret is missing."""
+        run.waiting = ("CreateContainerConfigError", run.behaviour.create_error)
+        pod = self.store.get(PODS, *key)
+        if pod:
+            self.recorder.warning(PODS, pod, "Failed", f"Error: {run.behaviour.create_error}", "kubelet")
 
     def _pull(self, key: Key, run: Run, wait: float) -> None:
         pod = self.store.get(PODS, *key)
@@ -238,6 +249,17 @@ class Kubelet(Controller):
         run.forced = ready
         self.enqueue(key, 0.0)
 
+    def freeze(self, pattern: Key, frozen: bool) -> None:
+        """Nothing of these pods is written any more, or again."""
+        self.frozen = self.frozen | {pattern} if frozen else self.frozen - {pattern}
+        for key in self.runs:
+            self.enqueue(key, 0.0)
+
+    def _silent(self, key: Key, pod: Json) -> bool:
+        node = condition(self.store.get(NODES, "", pod["spec"]["nodeName"]) or {}, "Ready")
+        return ((node is not None and node["status"] == "Unknown")
+                or any(key[0] == space and fnmatch.fnmatchcase(key[1], name) for space, name in self.frozen))
+
     # Writing the status
 
     @staticmethod
@@ -287,7 +309,7 @@ class Kubelet(Controller):
     def reconcile(self, key: Key) -> None:
         run = self.runs.get(key)
         pod = self.store.get(PODS, *key)
-        if run is None or pod is None or not run.ip or run.stopping:
+        if run is None or pod is None or not run.ip or run.stopping or self._silent(key, pod):
             return
         now = self.clock.now()
         node = pod["spec"]["nodeName"]
