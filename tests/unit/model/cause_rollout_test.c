@@ -541,6 +541,9 @@ static void a_group_that_is_denied_is_told_of_its_binding_alone(void **state)
     l->bindings[0].group->error = why;
     l->bindings[0].group->known = true; /* it was answered before: what is known stays */
     assert_int_equal(look_in_namespace(l, "aws_denied"), 0);
+    lab_free(l);
+}
+
 static void the_cluster_tells_what_stands_behind_the_webhook(void **state)
 {
     (void)state;
