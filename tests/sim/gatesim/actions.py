@@ -30,7 +30,7 @@ class Actions:
             "resume": self._resume, "patch": self._patch, "delete": self._delete, "apply": self._apply, "health": self._health,
             "controller": self._controller, "webhook": self._webhook, "fault": self._fault, "aws-fault": self._aws_fault,
             "deregister": self._deregister, "ready": self._ready, "node": self._node, "crd": self._crd, "group": self._group, "workload": self._workload,
-            "binding": self._binding, "endpoints": self._endpoints, "kubelet": self._kubelet, "drain": self._drain, "watches": self._watches}
+            "binding": self._binding, "endpoints": self._endpoints, "kubelet": self._kubelet, "event": self._event, "drain": self._drain, "watches": self._watches}
 
     def do(self, action: Json) -> None:
         """Runs {"do": verb, …}; ValueError or ApiError say what is wrong."""
@@ -205,6 +205,14 @@ class Actions:
                     if FAMILIES[hook["name"]][0].key in kinds:
                         hook[key] = selector
             self.store.modify(WEBHOOKS, "", config["metadata"]["name"], write)
+
+    def _event(self, a: Json) -> None:
+        """A Warning that some controller writes about an object."""
+        kind, namespace, name = self._object(a["object"])
+        found = self.store.get(kind, namespace, name)
+        if found is None:
+            raise ValueError(f"there is no {a['object']}")
+        self.cluster.recorder.warning(kind, found, a["reason"], a["message"], a.get("component", "ingress"))
 
     def _endpoints(self, a: Json) -> None:
         """state: stop freezes the slices of a Service, start lets them follow again."""
