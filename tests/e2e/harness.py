@@ -78,7 +78,7 @@ class Gatehouse(Process):
         super().__init__(name, [str(BINARY), "serve", "--config", str(path)], folder, {**quiet, **(env or {})})
         self.config_path = path
         try:
-            self.url = wait_until("gatehouse listens", self._address, 20)
+            self.url = wait_until("gatehouse listens", self._address, 60)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}\n{self.text()}") from None
@@ -133,7 +133,7 @@ class Simulator(Process):
         super().__init__(name, [str(ROOT / "tests/sim/sim"), "--scenario", str(scenario), "--kubeconfig-out",
                                 str(self.kubeconfig), "--ready-file", str(ready), *flags], folder)
         try:
-            wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists() or not self.alive(), 20)
+            wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists() or not self.alive(), 60)
             assert self.alive(), "the simulator ended"
         except AssertionError as error:
             self.stop()
