@@ -4,7 +4,7 @@
 // much CPU and how much memory until everything is synced.
 //
 //	informer -kubeconfig FILE [-kinds pods,...]          answers "dump" and "ready" on stdin
-//	informer -kubeconfig FILE [-kinds pods,...] -bench   prints one JSON object and ends
+//	informer -kubeconfig FILE [-kinds pods,...] -bench   prints one JSON object and ends; with -json in JSON
 //
 // A line is: resource.group TAB namespace/name TAB uid TAB resourceVersion TAB object, where object
 // is the whole of it in JSON but managedFields.
@@ -76,15 +76,23 @@ type watched struct {
 	informer cache.SharedIndexInformer
 }
 
-func start(ctx context.Context, kubeconfig, only string, transform cache.TransformFunc) ([]watched, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// How to ask: by itself client-go's typed client asks for protobuf, with JSON behind it.
+type form struct {
+	kubeconfig, only string
+	json             bool
+	transform        cache.TransformFunc // nil: what comes is kept as it is
+}
+
+func start(ctx context.Context, how form) ([]watched, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", how.kubeconfig)
 	if err != nil {
 		return nil, err
 	}
 	config.QPS, config.Burst = 200, 400
 	typedConfig := *config
-	typedConfig.ContentType = runtime.ContentTypeProtobuf
-	typedConfig.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	if how.json {
+		typedConfig.ContentType = runtime.ContentTypeJSON
+	}
 	typed, err := kubernetes.NewForConfig(&typedConfig)
 	if err != nil {
 		return nil, err
@@ -95,7 +103,7 @@ func start(ctx context.Context, kubeconfig, only string, transform cache.Transfo
 	}
 	var all []watched
 	for _, k := range kinds() {
-		if only != "" && !strings.Contains(","+only+",", ","+k.gvr.Resource+",") {
+		if how.only != "" && !strings.Contains(","+how.only+",", ","+k.gvr.Resource+",") {
 			continue
 		}
 		tweak := func(o *metav1.ListOptions) { o.FieldSelector = k.selector }
@@ -110,8 +118,10 @@ func start(ctx context.Context, kubeconfig, only string, transform cache.Transfo
 			}
 			informer = generic.Informer()
 		}
-		if err := informer.SetTransform(transform); err != nil {
-			return nil, err
+		if how.transform != nil {
+			if err := informer.SetTransform(how.transform); err != nil {
+				return nil, err
+			}
 		}
 		all = append(all, watched{k, informer})
 		go informer.RunWithContext(ctx)
@@ -216,14 +226,15 @@ func main() {
 	kubeconfig := flag.String("kubeconfig", "", "how to reach the server")
 	only := flag.String("kinds", "", "resources, comma-separated; empty: all")
 	benchmark := flag.Bool("bench", false, "measure until everything is synced")
+	inJSON := flag.Bool("json", false, "ask for JSON instead of what client-go's typed client asks for by itself")
 	lean := flag.Bool("lean", false, "with -bench: without managedFields")
 	flag.Parse()
 	began := time.Now()
-	transform := cache.TransformFunc(dropManagedFields)
-	if *benchmark && !*lean {
-		transform = func(object any) (any, error) { return object, nil }
+	how := form{kubeconfig: *kubeconfig, only: *only, json: *inJSON}
+	if !*benchmark || *lean {
+		how.transform = dropManagedFields
 	}
-	all, err := start(context.Background(), *kubeconfig, *only, transform)
+	all, err := start(context.Background(), how)
 	if err == nil && *benchmark {
 		err = bench(all, began)
 	} else if err == nil {
