@@ -17,11 +17,12 @@
 #include "base/mem.h"
 #include "source/kube_frame.h"
 #include "source/kube_login.h"
+#include "source/kube_loop.h"
 
 enum { HEADER_LIMIT = 80 << 10, RETRY_AFTER_MAX_S = 300 };
 
 struct kube_client {
-    CURLM *multi;
+    struct kube_loop loop;
     const struct kube_access *access;
     struct kube_login login;
     struct kube_call *calls; /* kube_call.next */
@@ -31,10 +32,10 @@ struct kube_client {
 struct kube_client *kube_client_new(const struct kube_access *access)
 {
     struct kube_client *c = xcalloc(1, sizeof *c);
-    c->multi = curl_multi_init();
+    kube_loop_init(&c->loop);
     c->access = access;
     login_init(&c->login, access);
-    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 64L);
+    (void)curl_multi_setopt(c->loop.multi, CURLMOPT_MAXCONNECTS, 64L);
     return c;
 }
 
@@ -57,7 +58,7 @@ static void unlink_call(struct kube_client *c, struct kube_call *call)
             break;
         }
     }
-    (void)curl_multi_remove_handle(c->multi, call->easy); /* fails only for a foreign handle */
+    (void)curl_multi_remove_handle(c->loop.multi, call->easy); /* fails only for a foreign handle */
 }
 
 void kube_call_cancel(struct kube_call *call)
@@ -75,10 +76,11 @@ void kube_client_free(struct kube_client *c)
     }
     for (struct kube_call *call = c->calls, *next = NULL; call != NULL; call = next) {
         next = call->next;
-        (void)curl_multi_remove_handle(c->multi, call->easy); /* fails only for a foreign handle */
+        (void)curl_multi_remove_handle(c->loop.multi,
+                                       call->easy); /* fails only for a foreign handle */
         call_free(call);
     }
-    (void)curl_multi_cleanup(c->multi); /* every handle was removed above */
+    kube_loop_fini(&c->loop);
     login_fini(&c->login);
     free(c);
 }
@@ -393,7 +395,7 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_
     (void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
     call->next = c->calls;
     c->calls = call;
-    (void)curl_multi_add_handle(c->multi,
+    (void)curl_multi_add_handle(c->loop.multi,
                                 call->easy); /* out of memory would have ended us already */
     return call;
 }
@@ -463,12 +465,10 @@ static void end_dead(struct kube_client *c)
 
 void kube_client_run(struct kube_client *c, int timeout_ms)
 {
-    int running = 0;
     int left = 0;
     CURLMsg *msg = NULL;
-    (void)curl_multi_poll(c->multi, NULL, 0, timeout_ms, NULL);
-    (void)curl_multi_perform(c->multi, &running);
-    while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
+    kube_loop_run(&c->loop, timeout_ms);
+    while ((msg = curl_multi_info_read(c->loop.multi, &left)) != NULL) {
         struct kube_call *call = NULL;
         if (msg->msg != CURLMSG_DONE) {
             continue;
@@ -480,9 +480,14 @@ void kube_client_run(struct kube_client *c, int timeout_ms)
     end_dead(c);
 }
 
+void kube_client_bulk(struct kube_client *c, bool bulk)
+{
+    c->loop.bulk = bulk;
+}
+
 void kube_client_wake(struct kube_client *c)
 {
-    (void)curl_multi_wakeup(c->multi); /* best effort: the loop turns by itself soon */
+    kube_loop_wake(&c->loop);
 }
 
 void kube_client_resume(struct kube_call *call)

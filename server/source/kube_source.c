@@ -153,6 +153,7 @@ static int64_t step_all(struct kube_source *k)
         next = wish > 0 && wish < next ? wish : next;
         k->missing = k->missing || w->missing;
     }
+    kube_client_bulk(k->client, syncing > 0);
     return next;
 }
 
