@@ -2,6 +2,7 @@
  * What a watch machine makes of an answer: the next page, the watch, the same again later, or all
  * anew. The rules stand at the top of kube_watch.c.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,9 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     watch_read_status(call, a, &st);
     if (call->status == 0) {
         (void)snprintf(text, sizeof text, "%.250s", call->error);
+    } else if (call->retry_after_ms > 0) {
+        (void)snprintf(text, sizeof text, "HTTP %d %.180s; the server asks to wait %" PRId64 " s",
+                       call->status, st.message, call->retry_after_ms / 1000);
     } else {
         (void)snprintf(text, sizeof text, "HTTP %d %.200s", call->status, st.message);
     }

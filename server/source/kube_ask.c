@@ -3,6 +3,7 @@
  * kinds it has: first all of them in two aggregated documents, which cost a 304 while nothing
  * changes, else group by group. One question at a time; answers move the watch machines.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,6 +183,31 @@ static void on_discovery(struct kube_source *k, const json_t *doc, const struct 
     }
 }
 
+/* No answer, or no: the same question comes again, not sooner than the server wants. */
+static void on_question_failed(struct kube_source *k, const struct kube_call *call)
+{
+    char text[256];
+    if (call->status == 401) {
+        kube_client_renew(k->client, call);
+    }
+    if (call->status == 0) {
+        (void)snprintf(text, sizeof text, "%.250s", call->error);
+    } else if (call->retry_after_ms > 0) {
+        (void)snprintf(text, sizeof text, "HTTP %d, the server asks to wait %" PRId64 " s",
+                       call->status, call->retry_after_ms / 1000);
+    } else {
+        (void)snprintf(text, sizeof text, "HTTP %d", call->status);
+    }
+    enum source_state s = call->status == 0                            ? SOURCE_UNREACHABLE
+                          : call->status == 401 || call->status == 403 ? SOURCE_DENIED
+                          : call->status == 429                        ? SOURCE_THROTTLED
+                                                                       : SOURCE_FAILING;
+    bool later = call->retry_after_ms > DISCOVERY_RETRY_MS;
+    source_report(k, s, text);
+    k->question = ASK_NOTHING;
+    k->discovery_due = clock_mono_ms() + (later ? call->retry_after_ms : DISCOVERY_RETRY_MS);
+}
+
 static void on_question_done(void *arg, struct kube_call *call)
 {
     struct kube_source *k = arg;
@@ -209,18 +235,7 @@ static void on_question_done(void *arg, struct kube_call *call)
         return;
     }
     json_decref(doc);
-    char text[256];
-    if (call->status == 401) {
-        kube_client_renew(k->client, call);
-    }
-    (void)snprintf(text, sizeof text, call->status == 0 ? "%s" : "HTTP %.0s%d", call->error,
-                   call->status);
-    enum source_state s = call->status == 0                            ? SOURCE_UNREACHABLE
-                          : call->status == 401 || call->status == 403 ? SOURCE_DENIED
-                                                                       : SOURCE_FAILING;
-    source_report(k, s, text);
-    k->question = ASK_NOTHING;
-    k->discovery_due = clock_mono_ms() + DISCOVERY_RETRY_MS;
+    on_question_failed(k, call);
 }
 
 void source_discover_if_due(struct kube_source *k)

@@ -132,12 +132,29 @@ static void publish_metrics(struct kube_source *k)
     atomic_store(&k->m_retries, k->counters.retries);
 }
 
+/* A server that is full sends kinds away one by one. When it has taken one of them, the others need
+ * not wait out their long back-offs: a few at once (SYNCS_AT_ONCE), they come in while there is
+ * room, and each that is refused again waits on as long as before. */
+static void share_room(struct kube_source *k)
+{
+    bool room = false;
+    for (int i = 0; i < KIND_COUNT; i++) {
+        enum source_state now = k->watches[i].emit.reported;
+        room = room || (k->throttled[i] && now == SOURCE_OK);
+        k->throttled[i] = now == SOURCE_THROTTLED;
+    }
+    for (int i = 0; i < KIND_COUNT && room; i++) {
+        kube_watch_room(&k->watches[i]);
+    }
+}
+
 /* Pods come last, so that what explains them is there; a kind that cannot sync must not hold them
  * back. */
 static int64_t step_all(struct kube_source *k)
 {
     int syncing = 0;
     bool others_wait = false;
+    share_room(k);
     int64_t next = clock_mono_ms() + LOOP_MS;
     for (int i = 0; i < KIND_COUNT; i++) {
         const struct kube_watch *w = &k->watches[i];
@@ -152,6 +169,7 @@ static int64_t step_all(struct kube_source *k)
         syncing += !was && w->state == WATCH_LISTING ? 1 : 0;
         next = wish > 0 && wish < next ? wish : next;
         k->missing = k->missing || w->missing;
+        w->missing = false; /* asked once; an answer that fails is asked for again when it is due */
     }
     kube_client_bulk(k->client, syncing > 0);
     return next;

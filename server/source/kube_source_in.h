@@ -22,6 +22,7 @@ struct kube_source {
     struct queue *out;
     struct kube_client *client;
     struct kube_watch watches[KIND_COUNT];
+    bool throttled[KIND_COUNT]; /* as of the last turn */
     struct watch_counters counters;
     pthread_t thread;
     bool started;

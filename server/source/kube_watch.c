@@ -328,6 +328,18 @@ void kube_watch_hurry(struct kube_watch *w)
     }
 }
 
+/* Its back-off stays as long as it was: when there is no room after all, it waits on. */
+void kube_watch_room(struct kube_watch *w)
+{
+    bool throttled = w->emit.reported == SOURCE_THROTTLED;
+    for (uint32_t i = 0; i < w->n_streams && throttled; i++) {
+        struct watch_stream *s = &w->streams[i];
+        if (s->call == NULL && s->due_ms != 0) {
+            s->due_ms = clock_mono_ms() + digest_random_below(w->timing->backoff_first) / 4;
+        }
+    }
+}
+
 bool kube_watch_syncing(const struct kube_watch *w)
 {
     return (w->state == WATCH_LISTING || w->state == WATCH_QUEUED) && !w->synced;

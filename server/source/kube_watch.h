@@ -97,6 +97,8 @@ void kube_watch_gone(struct kube_watch *w);
 bool kube_watch_unknown(struct kube_watch *w);
 /* The server answers again: what waited for it need not wait out its back-off. */
 void kube_watch_hurry(struct kube_watch *w);
+/* The server, which had sent us away, has answered another kind: it may have room now. */
+void kube_watch_room(struct kube_watch *w);
 /* Starts what is due. may_sync: a slot for an initial sync is free. Returns monotonic ms of its
  * next wish, 0 = none. */
 int64_t kube_watch_step(struct kube_watch *w, bool may_sync);

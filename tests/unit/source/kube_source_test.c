@@ -19,13 +19,16 @@
 
 /* The cluster that the server plays. */
 struct cluster {
-    const char *uid;         /* NULL = may not be read */
-    atomic_bool crd;         /* targetgroupbindings are installed */
-    bool plain;              /* no aggregated discovery */
-    bool stale;              /* the group of bindings does not answer */
-    const char *forbidden;   /* resource that may not be listed */
-    const char *slow;        /* resource whose list takes 150 ms */
-    const char *cut;         /* resource that gets no answer */
+    const char *uid;       /* NULL = may not be read */
+    atomic_bool crd;       /* targetgroupbindings are installed */
+    bool plain;            /* no aggregated discovery */
+    bool stale;            /* the group of bindings does not answer */
+    const char *forbidden; /* resource that may not be listed */
+    const char *slow;      /* resource whose list takes 150 ms */
+    const char *cut;       /* resource that gets no answer */
+    const char *lost;      /* resource that is in discovery, and 404 */
+    atomic_bool no_api;    /* /api is 500 */
+    atomic_int api_asked;
     atomic_int listing;      /* lists under way, pods apart */
     atomic_int most_listing; /* at once */
     atomic_int lists;
@@ -143,11 +146,18 @@ static void serve_cluster(struct script_conn *c, const struct script_request *r,
         reply_plain(c, r, k);
     } else if (strcmp(r->path, "/api") == 0) {
         assert_true(has(r->headers, "as=APIGroupDiscoveryList"));
-        reply_fixture(c, "discovery-api.json");
+        atomic_fetch_add(&k->api_asked, 1);
+        if (atomic_load(&k->no_api)) {
+            script_json(c, 500, "{}");
+        } else {
+            reply_fixture(c, "discovery-api.json");
+        }
     } else if (strcmp(r->path, "/apis") == 0) {
         reply_groups(c, r, k);
     } else if (k->forbidden != NULL && has(r->path, k->forbidden)) {
         script_json(c, 403, "{\"kind\":\"Status\",\"message\":\"not for you\",\"code\":403}");
+    } else if (k->lost != NULL && has(r->path, k->lost)) {
+        script_reply(c, 404, "Content-Type: text/plain\r\n", "404 page not found\n", 19);
     } else if (k->cut != NULL && has(r->path, k->cut)) {
         script_cut(c);
     } else if (has(r->path, "targetgroupbindings") && !atomic_load(&k->crd)) {
@@ -334,6 +344,27 @@ static void a_kind_in_trouble_does_not_make_discovery_spin(void **state)
         drain(&r);
     }
     assert_in_range(atomic_load(&r.cluster.not_modified), 1, 2);
+    run_end(&r);
+}
+
+/* A 404 asks discovery once; when that fails, it is asked for again later and not at once. */
+static void a_lost_kind_and_failing_discovery_make_no_storm(void **state)
+{
+    (void)state;
+    struct run r;
+    run_init(&r);
+    r.cluster.lost = "/nodes?";
+    r.options.discovery_interval_ms = 60000;
+    run_start(&r, NULL);
+    until(&r, "kubernetes/pods=ok;");
+    atomic_store(&r.cluster.no_api, true);
+    until(&r, "kubernetes=failing;"); /* a 404 has asked */
+    int before = atomic_load(&r.cluster.api_asked);
+    int64_t end = clock_mono_ms() + 1000;
+    while (clock_mono_ms() < end) {
+        drain(&r);
+    }
+    assert_in_range(atomic_load(&r.cluster.api_asked) - before, 0, 2);
     run_end(&r);
 }
 
@@ -525,6 +556,7 @@ int main(void)
         cmocka_unit_test(every_kind_the_server_has_is_followed_pods_last),
         cmocka_unit_test(a_forbidden_kind_holds_nobody),
         cmocka_unit_test(a_kind_in_trouble_does_not_make_discovery_spin),
+        cmocka_unit_test(a_lost_kind_and_failing_discovery_make_no_storm),
         cmocka_unit_test(a_crd_that_comes_is_followed_and_one_that_goes_is_dropped),
         cmocka_unit_test(a_stale_group_is_settled_as_failing),
         cmocka_unit_test(a_fresh_version_beside_a_stale_one_counts),

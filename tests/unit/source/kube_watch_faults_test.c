@@ -232,6 +232,32 @@ static void test_404_asks_discovery_and_deletes_nothing_by_itself(void **state)
     rig_fini(&r);
 }
 
+static void full_at_first(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    if (r->n == 0) {
+        script_reply(c, 429, "Retry-After: 90\r\nContent-Type: text/plain\r\n", "slow", 4);
+    } else {
+        plain(c, r, arg);
+    }
+}
+static void test_room_for_another_kind_ends_the_wait_of_one_that_was_sent_away(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_start(&r, full_at_first, &r);
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "throttled"));
+    assert_true(has(r.message, "asks to wait 90 s"));
+    kube_watch_hurry(&r.watch); /* that a server answers at all says nothing about room */
+    rig_for(&r, 60);
+    assert_int_equal(atomic_load(&r.server->requests), 1);
+    kube_watch_room(&r.watch);
+    assert_true(rig_until(&r, "END:"));
+    rig_fini(&r);
+}
+
 static void test_a_kind_that_comes_back_is_listed(void **state)
 {
     (void)state;
@@ -734,6 +760,7 @@ int main(void)
         cmocka_unit_test(test_a_403_after_an_outage_is_no_refusal),
         cmocka_unit_test(test_403_on_watch_keeps_the_rows),
         cmocka_unit_test(test_404_asks_discovery_and_deletes_nothing_by_itself),
+        cmocka_unit_test(test_room_for_another_kind_ends_the_wait_of_one_that_was_sent_away),
         cmocka_unit_test(test_a_kind_that_comes_back_is_listed),
         cmocka_unit_test(test_a_truncated_page_is_never_the_end_of_the_list),
         cmocka_unit_test(test_a_page_that_stops_inside_its_json_is_broken),
