@@ -40,7 +40,7 @@ class Informer:
 
     def __init__(self, plane: ControlPlane, folder: pathlib.Path) -> None:
         self._log = (folder / "informer.log").open("ab")
-        self._child = subprocess.Popen([str(plane.bin / "informer"), "-kubeconfig", str(plane.admin)],
+        self._child = subprocess.Popen([str(plane.informer), "-kubeconfig", str(plane.admin)],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True)
         wait_for("the informers have synced", lambda: self._ask("ready") == ["true"], 30)
 

@@ -105,6 +105,7 @@ class ControlPlane:
                  apiserver_flags: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.bin = binaries()
+        self.informer = (self.bin / "informer").resolve()  # another checkout may put its own there
         self.nodes = nodes
         self.with_controllers, self.with_kwok = controllers, kwok
         self.port, self.etcd_port, self.peer_port = free_port(), free_port(), free_port()
