@@ -133,8 +133,8 @@ static void publish_metrics(struct kube_source *k)
 }
 
 /* A server that is full sends kinds away one by one. When it has taken one of them, the others need
- * not wait out their long back-offs: a few at once (SYNCS_AT_ONCE), they come in while there is
- * room, and each that is refused again waits on as long as before. */
+ * not wait out their long back-offs, only as long as it asked: a few at once (SYNCS_AT_ONCE), they
+ * come in while there is room, and each that is refused again waits on as long as before. */
 static void share_room(struct kube_source *k)
 {
     bool room = false;

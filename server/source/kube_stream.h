@@ -59,6 +59,7 @@ struct watch_stream {
     int64_t began_ms;        /* monotonic */
     int64_t opened_ms;       /* monotonic; 0 = no 200 yet */
     int64_t due_ms;          /* monotonic: next try when not running */
+    int64_t asked_ms;        /* monotonic: not before that, as the server asked */
     int64_t backoff_ms;      /* 0 = healthy */
     enum stream_reach reach; /* of the last transfer */
     unsigned failures;       /* in a row, since it was good */

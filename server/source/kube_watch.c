@@ -156,6 +156,7 @@ void watch_wait(struct watch_stream *s, int64_t at_least_ms)
     }
     int64_t ms = watch_jitter(s->backoff_ms);
     s->backoff_ms = s->backoff_ms * 2 > t->backoff_max ? t->backoff_max : s->backoff_ms * 2;
+    s->asked_ms = clock_mono_ms() + at_least_ms;
     s->due_ms = clock_mono_ms() + (ms > at_least_ms ? ms : at_least_ms);
     s->counters->retries++;
     if (s->watch->state != WATCH_LIVE) {
@@ -328,14 +329,16 @@ void kube_watch_hurry(struct kube_watch *w)
     }
 }
 
-/* Its back-off stays as long as it was: when there is no room after all, it waits on. */
+/* Never sooner than the server has asked; and the back-off stays as long as it was: when there is
+ * no room after all, it waits on. */
 void kube_watch_room(struct kube_watch *w)
 {
     bool throttled = w->emit.reported == SOURCE_THROTTLED;
     for (uint32_t i = 0; i < w->n_streams && throttled; i++) {
         struct watch_stream *s = &w->streams[i];
         if (s->call == NULL && s->due_ms != 0) {
-            s->due_ms = clock_mono_ms() + digest_random_below(w->timing->backoff_first) / 4;
+            int64_t soon = clock_mono_ms() + digest_random_below(w->timing->backoff_first) / 4;
+            s->due_ms = soon > s->asked_ms ? soon : s->asked_ms;
         }
     }
 }
