@@ -70,12 +70,13 @@ class Gatehouse(Process):
     """gatehouse serve on a free port; config is the file's content as a dict."""
 
     def __init__(self, folder: pathlib.Path, config: dict[str, Any], name: str = "gatehouse",
-                 env: dict[str, str] | None = None) -> None:
+                 env: dict[str, str] | None = None, within: tuple[str, ...] = ()) -> None:
+        """within: a command that becomes the one behind it, as `env` and `unshare` do."""
         config = {"listen": "127.0.0.1:0", "db": str(folder / f"{name}.db"), **config}
         path = folder / f"{name}.yaml"
         path.write_text(json.dumps(config, indent=1))  # JSON is YAML
         quiet = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(folder)}
-        super().__init__(name, [str(BINARY), "serve", "--config", str(path)], folder, {**quiet, **(env or {})})
+        super().__init__(name, [*within, str(BINARY), "serve", "--config", str(path)], folder, {**quiet, **(env or {})})
         self.config_path = path
         try:
             self.url = wait_until("gatehouse listens", self._address, 60)

@@ -44,7 +44,7 @@ def all_ok(gate: Gatehouse) -> bool:
     return not bad and len(kinds) == 19 and absent == ["kubernetes/rollouts.argoproj.io"]
 
 
-def _end(gate: Gatehouse) -> None:
+def end(gate: Gatehouse) -> None:
     """It must still be there, and end when told to."""
     alive, code = gate.alive(), gate.stop()
     assert alive and code == 0, f"gatehouse {'ended' if alive else 'had ended'} with {code}"
@@ -96,7 +96,7 @@ def rollouts(stage: Stage) -> None:
         say("   namespace deleted: rollouts gone")
     finally:
         gates.stop()
-        _end(gate)
+        end(gate)
 
 
 def _moved(web: dict[str, Any], old_hash: str) -> bool:
@@ -162,7 +162,7 @@ def rights(stage: Stage) -> None:
             _end(blind)
     finally:
         gates.stop()
-        _end(gate)
+        end(gate)
         plane.api("DELETE", "/api/v1/namespaces/narrow")
 
 
@@ -236,7 +236,7 @@ def differential(stage: Stage) -> None:
     finally:
         gates.stop()
         informer.stop()
-        _end(gate)
+        end(gate)
 
 
 def _apiserver_dies(stage: Stage, informer: Informer) -> None:
@@ -345,7 +345,7 @@ def _fresh(stage: Stage, informer: Informer, name: str, kube: dict[str, Any], on
         _churn(stage, sum(map(ord, name)), 6)
         _equal(stage, informer, name, name, only)
     finally:
-        _end(gate)
+        end(gate)
 
 
 def _verified(stage: Stage) -> None:
