@@ -96,8 +96,9 @@ static void on_refused(struct watch_stream *s, const struct kube_call *call)
     if (call->status == 0) {
         (void)snprintf(text, sizeof text, "%.250s", call->error);
     } else if (call->retry_after_ms > 0) {
-        (void)snprintf(text, sizeof text, "HTTP %d %.180s; the server asks to wait %" PRId64 " s",
-                       call->status, st.message, call->retry_after_ms / 1000);
+        (void)snprintf(text, sizeof text, "HTTP %d%s%.180s, the server asks to wait %" PRId64 " s",
+                       call->status, st.message[0] != '\0' ? " " : "", st.message,
+                       call->retry_after_ms / 1000);
     } else {
         (void)snprintf(text, sizeof text, "HTTP %d %.200s", call->status, st.message);
     }
