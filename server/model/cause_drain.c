@@ -3,6 +3,9 @@
  * load balancer goes on with what is under way (an NLB with new flows too) for the deregistration
  * delay; the pod lives for its grace period, in which preStop runs. Where the pod ends first,
  * requests break.
+ *
+ * That it may come to this is the audit's to say (template.c): the defaults of Kubernetes and AWS
+ * disagree everywhere. Here it is said while it is seen: a target drains, and its pod is gone.
  */
 #include "model/cause_in.h"
 
@@ -63,61 +66,99 @@ static int64_t shortest_prestop(const struct kube_workload *w)
     return least;
 }
 
-/* A target that drains though no endpoint has its address any more. */
-static const struct facts_target *seen_gone(const struct drain_question *q)
+static bool is_ours(const struct judge *j, const char *address)
 {
-    const struct facts_group *g = q->binding->group;
-    for (uint32_t i = 0; g->known && i < g->targets.n; i++) {
+    for (uint32_t i = 0; i < j->n_pods; i++) {
+        if (strcmp(j->pods[i].fp->pod->ip, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A target that served and drains though its pod is gone: of this rollout no pod has the address,
+ * and no endpoint of the Service. At most a few are looked up. */
+static const struct facts_target *seen_gone(struct judge *j, const struct facts_binding *fb)
+{
+    enum { LOOKUPS = 20, SLICE_MS = 10 * SECOND_MS };
+    const struct facts_group *g = fb->group;
+    uint32_t looked = 0;
+    for (uint32_t i = 0; g->known && i < g->targets.n && looked < LOOKUPS; i++) {
         const struct facts_target *t = LIST_AT(struct facts_target, g->targets, i);
-        if (strcmp(t->t.state, "draining") == 0 &&
-            !slices_have(&q->ns->slices, q->binding->binding->service, t->t.id)) {
+        if (strcmp(t->t.state, "draining") != 0 || t->healthy_at == 0) {
+            continue;
+        }
+        looked++;
+        if (is_ours(j, t->t.id)) {
+            continue; /* it ends just now: its removal is news */
+        }
+        if (!slices_have(&j->f->ns->slices, fb->binding->service, t->t.id)) {
             return t;
         }
+        judge_look_at(j, j->f->now + SLICE_MS); /* another workload's, or the slice is late */
     }
     return NULL;
 }
 
-bool judge_drain(const struct drain_question *q, struct arena *arena, struct finding *ret)
+/* One that this controller alone fills with this workload's pods. */
+static bool is_own(const struct judge *j, const struct facts_binding *fb)
 {
-    static const struct list none = {NULL, 0};
+    return binding_is_ip(fb) && fb->binding->meta.deleted_at == 0 &&
+           fb->binding->multi_cluster != 1 && fb->sharers == 0 && fb->service != NULL &&
+           fb->service->selector.n > 0 &&
+           kvs_subset(&fb->service->selector, &j->f->workload->template_labels);
+}
+
+static void say_cut(struct judge *j, const struct view *v, const struct facts_target *gone)
+{
+    const struct kube_workload *w = j->f->workload;
+    const struct facts_group *g = v->fb->group;
     bool known = false;
-    int64_t delay = delay_of(q->binding->group, &known);
-    int64_t grace = grace_of(q->workload);
-    int64_t prestop = shortest_prestop(q->workload);
-    if (grace >= delay) {
-        return false;
-    }
-    const struct facts_target *gone = seen_gone(q);
-    struct judge *j = scope_open(q->ns, q->cluster, q->policy, &none, arena);
-    struct facts *facts = arena_alloc(arena, sizeof *facts);
-    *facts = *j->f;
-    facts->workload = q->workload;
-    facts->kind = kind_info(q->workload->meta.kind)->name;
-    facts->name = q->workload->meta.name;
-    j->f = facts;
-    const char *object = object_of(j, facts->kind, facts->name);
+    int64_t delay = delay_of(g, &known);
+    int64_t grace = grace_of(w);
+    int64_t prestop = shortest_prestop(w);
+    const char *object = j->sight->workload;
     struct finding *f = claim_object(
         j, &(struct claim){.code = "drain_shorter_than_deregistration",
                            .object = object,
-                           .severity = gone != NULL ? SEVERITY_WARNING : SEVERITY_INFO,
-                           .likely = !known,
-                           .a = arena_printf(arena,
+                           .severity = SEVERITY_WARNING,
+                           .likely = true,
+                           .view = v,
+                           .a = arena_printf(j->a,
                                              "they have %lld s to end, the load balancer takes up "
-                                             "to %lld s to let go",
+                                             "to %lld s to let go, and a target still drains whose "
+                                             "pod is gone",
                                              (long long)grace, (long long)delay),
                            .b = ""});
+    f->aside = true; /* it holds nobody */
+    if (!wants_evidence(f)) {
+        return;
+    }
+    const char *group = arena_printf(j->a, "TargetGroup/%s", g->arn);
     finding_evidence(j, f, object, "terminationGracePeriodSeconds", "%lld", (long long)grace);
     finding_evidence(j, f, object, "preStop sleep", "%s",
-                     prestop < 0 ? "none" : arena_printf(arena, "%lld s", (long long)prestop));
-    finding_evidence(j, f, arena_printf(arena, "TargetGroup/%s", q->binding->group->arn),
-                     "deregistration_delay.timeout_seconds", "%lld%s", (long long)delay,
-                     known ? "" : " (the default)");
-    if (gone != NULL) {
-        finding_evidence(j, f, arena_printf(arena, "TargetGroup/%s", q->binding->group->arn),
-                         arena_printf(arena, "target %s:%lld", gone->t.id, (long long)gone->t.port),
-                         "draining, its pod is gone");
+                     prestop < 0 ? "none" : arena_printf(j->a, "%lld s", (long long)prestop));
+    finding_evidence(j, f, group, "deregistration_delay.timeout_seconds", "%lld%s",
+                     (long long)delay, known ? "" : " (the default)");
+    finding_evidence(j, f, group,
+                     arena_printf(j->a, "target %s:%lld", gone->t.id, (long long)gone->t.port),
+                     "draining, its pod is gone");
+}
+
+void causes_drain(struct judge *j)
+{
+    if (j->f->workload == NULL || kind_denied(j, "endpointslices")) {
+        return;
     }
-    const struct list findings = scope_close(j).findings;
-    *ret = *LIST_AT(struct finding, findings, 0);
-    return true;
+    for (uint32_t i = 0; i < j->sight->n_views; i++) {
+        const struct view *v = &j->sight->views[i];
+        bool known = false;
+        if (!is_own(j, v->fb) || grace_of(j->f->workload) >= delay_of(v->fb->group, &known)) {
+            continue;
+        }
+        const struct facts_target *gone = seen_gone(j, v->fb);
+        if (gone != NULL) {
+            say_cut(j, v, gone);
+        }
+    }
 }

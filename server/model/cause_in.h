@@ -166,6 +166,7 @@ void causes_register(struct judge *j);
 void causes_controller(struct judge *j);
 void causes_health(struct judge *j);
 void causes_exposed(struct judge *j);
+void causes_drain(struct judge *j);
 void causes_unbound(struct judge *j);
 void causes_rollout(struct judge *j);
 

@@ -7,9 +7,9 @@
 #include "model/cause_in.h"
 
 static void (*const rules[])(struct judge *j) = {
-    causes_node,    causes_start,    causes_creation,   causes_missing,
-    causes_closed,  causes_register, causes_controller, causes_health,
-    causes_exposed, causes_unbound,  causes_rollout,    claims_write,
+    causes_node,     causes_start,      causes_creation, causes_missing, causes_closed,
+    causes_register, causes_controller, causes_health,   causes_exposed, causes_drain,
+    causes_unbound,  causes_rollout,    claims_write,
 };
 
 void causes_find(struct judge *j)

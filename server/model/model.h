@@ -347,18 +347,6 @@ void judge_namespace(const struct facts_namespace *ns, const struct facts_cluste
 void judge_cluster(const struct facts_cluster *cluster, const struct policy *policy,
                    struct arena *arena, struct scope_verdict *ret);
 
-/* Do a workload's pods end before the load balancer stops sending to them? For audit and preflight:
- * info, since the defaults of Kubernetes and AWS already disagree; a warning where targets were
- * seen to drain whose pods are gone. false = no finding. */
-struct drain_question {
-    const struct facts_namespace *ns;
-    const struct facts_cluster *cluster;
-    const struct policy *policy;
-    const struct kube_workload *workload;
-    const struct facts_binding *binding; /* one that its pods are behind */
-};
-bool judge_drain(const struct drain_question *q, struct arena *arena, struct finding *ret);
-
 /* The usual time of a binding: from samples (ms, newest last) when there are enough, else by the
  * formula of facts: ALB interval + 10 s, NLB 180 s + interval x healthy threshold. group and
  * balancer may be NULL: then the binding's protocol decides (TCP, UDP, TLS, QUIC: network; else

@@ -584,23 +584,64 @@ static void no_credentials_are_no_fault(void **state)
 
 /* ---- shutdown ---- */
 
-static void a_short_grace_is_told_to_the_audit(void **state)
+static const struct finding *drain_of(struct lab *l)
+{
+    (void)lab_judge(l);
+    const struct finding *f = lab_finding(l, "drain_shorter_than_deregistration");
+    assert_true(f == NULL || (well_written(f) && !f->primary));
+    return f;
+}
+
+/* A pod that served is gone while its target drains. */
+static void a_short_grace_is_told_while_it_is_seen(void **state)
 {
     (void)state;
     struct lab *l = shop_new();
     shop_serves(l);
-    struct finding f;
-    struct drain_question q = {&l->ns, &l->cluster, &l->policy, &l->workload, &l->bindings[0]};
-    assert_true(judge_drain(&q, l->a, &f));
-    assert_true(f.severity == SEVERITY_INFO && f.confidence == CONFIDENCE_LIKELY);
-    assert_true(well_written(&f));
-    assert_string_equal(f.object, "Deployment/web");
-    const struct kube_pod ended = {.ip = "10.9.9.9"};
-    (void)lab_target(l, &l->bindings[0], &ended, 8080, "draining", "");
-    assert_true(judge_drain(&q, l->a, &f));
-    assert_int_equal(f.severity, SEVERITY_WARNING);
+    lab_kv(l, &l->workload.template_labels, "app", "web");
+    assert_null(drain_of(l)); /* 30 s and 300 s: the defaults alone are no news */
+    struct kube_pod ended = {.ip = "10.9.9.9"};
+    lab_target(l, &l->bindings[0], &ended, 8080, "draining", "")->healthy_at = l->f.now - 9000;
+    const struct finding *f = drain_of(l);
+    assert_non_null(f);
+    assert_string_equal(f->object, "Deployment/web");
+    assert_true(f->severity == SEVERITY_WARNING && f->confidence == CONFIDENCE_LIKELY);
+    assert_null(l->v.primary);
+    assert_int_equal(l->v.state, ROLLOUT_SERVING);
+    assert_non_null(strstr(f->message, "30 s to end, the load balancer takes up to 300 s"));
+    assert_string_equal(LIST_AT(struct evidence, f->evidence, 3)->field, "target 10.9.9.9:8080");
     l->workload.template_grace_seconds = 320;
-    assert_false(judge_drain(&q, l->a, &f));
+    assert_null(drain_of(l));
+    l->workload.template_grace_seconds = 45;
+    assert_non_null(strstr(drain_of(l)->message, "45 s to end"));
+    lab_kv(l, &l->workload.template_labels, "app", "other"); /* another workload's pods */
+    assert_null(drain_of(l));
+    lab_kv(l, &l->workload.template_labels, "app", "web");
+    assert_non_null(drain_of(l));
+    ((struct kube_binding *)(uintptr_t)l->bindings[0].binding)->multi_cluster = 1;
+    assert_null(drain_of(l)); /* another cluster's pod, perhaps */
+    lab_free(l);
+}
+
+static void a_pod_that_still_ends_is_no_short_grace(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    shop_serves(l);
+    lab_kv(l, &l->workload.template_labels, "app", "web");
+    l->pods[1]->meta.deleted_at = l->f.now + 20000;
+    lab_target(l, &l->bindings[0], l->pods[1], 8080, "draining", "")->healthy_at = l->f.now;
+    assert_null(drain_of(l));
+    l->f.pods.n = 1; /* gone, and the slice has not heard of it */
+    assert_null(drain_of(l));
+    assert_int_equal(l->v.next_look, l->f.now + 10000);
+    l->ns.slices.n = 0;
+    (void)lab_slice(l, &l->services[0]);
+    assert_non_null(drain_of(l));
+    struct kube_pod never = {.ip = "10.9.9.9"}; /* it never served: nothing was cut off */
+    (void)lab_target(l, &l->bindings[0], l->pods[1], 8080, "healthy", "");
+    (void)lab_target(l, &l->bindings[0], &never, 8080, "draining", "");
+    assert_null(drain_of(l));
     lab_free(l);
 }
 
@@ -701,7 +742,8 @@ int main(void)
         cmocka_unit_test(a_group_that_is_denied_is_told_of_its_binding_alone),
         cmocka_unit_test(the_cluster_tells_what_stands_behind_the_webhook),
         cmocka_unit_test(no_credentials_are_no_fault),
-        cmocka_unit_test(a_short_grace_is_told_to_the_audit),
+        cmocka_unit_test(a_short_grace_is_told_while_it_is_seen),
+        cmocka_unit_test(a_pod_that_still_ends_is_no_short_grace),
         cmocka_unit_test(findings_of_a_namespace_keep_their_since),
         cmocka_unit_test(an_idle_rollout_asks_for_no_look),
         cmocka_unit_test(every_code_is_found_and_unique),
