@@ -39,5 +39,14 @@ class Matrix(unittest.TestCase):
                     self.assertEqual(wrong, {}, json.dumps(wrong, indent=1))
 
 
+class Shapes(unittest.TestCase):
+    def test_every_kind_of_workload_has_the_right_verdict_with_and_without_rights_in_aws(self) -> None:
+        cases = [Case(SCENARIOS / "shapes.yaml", catalogue(), with_aws) for with_aws in (True, False)]
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for case, wrong in zip(cases, pool.map(outcome, cases)):
+                with self.subTest(case.name):
+                    self.assertEqual(wrong, {}, json.dumps(wrong, indent=1))
+
+
 if __name__ == "__main__":
     unittest.main()
