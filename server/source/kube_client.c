@@ -76,8 +76,7 @@ void kube_client_free(struct kube_client *c)
     }
     for (struct kube_call *call = c->calls, *next = NULL; call != NULL; call = next) {
         next = call->next;
-        (void)curl_multi_remove_handle(c->loop.multi,
-                                       call->easy); /* fails only for a foreign handle */
+        (void)curl_multi_remove_handle(c->loop.multi, call->easy); /* as in unlink_call */
         call_free(call);
     }
     kube_loop_fini(&c->loop);
@@ -395,8 +394,7 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_
     (void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
     call->next = c->calls;
     c->calls = call;
-    (void)curl_multi_add_handle(c->loop.multi,
-                                call->easy); /* out of memory would have ended us already */
+    (void)curl_multi_add_handle(c->loop.multi, call->easy); /* no memory would have ended us */
     return call;
 }
 
