@@ -22,13 +22,10 @@ static int64_t grace_of(const struct kube_workload *w)
 /* The group's delay; *ret_known tells whether it was read. */
 static int64_t delay_of(const struct facts_group *g, bool *ret_known)
 {
-    *ret_known = false;
-    for (uint32_t i = 0; g->group != NULL && i < g->group->attributes.n; i++) {
-        const struct elb_attribute *a = LIST_AT(struct elb_attribute, g->group->attributes, i);
-        if (strcmp(a->key, "deregistration_delay.timeout_seconds") == 0) {
-            *ret_known = true;
-            return strtoll(a->value, NULL, 10);
-        }
+    const char *value = group_attribute(g->group, "deregistration_delay.timeout_seconds");
+    *ret_known = value != NULL;
+    if (value != NULL) {
+        return strtoll(value, NULL, 10);
     }
     return DELAY_DEFAULT_S;
 }

@@ -140,6 +140,9 @@ static void unhealthy(struct judge *j, struct pod_sheet *p, const struct pod_bin
                                                                        : pb->target->t.state,
                                   .b = pb->target->t.description});
     say_target(j, f, p, pb);
+    if (f->pods == 1 && strcmp(pb->target->t.reason, "Target.NotInUse") == 0) {
+        route_say(j, f, pb->fb->group);
+    }
 }
 
 static void deregistered(struct judge *j, struct pod_sheet *p, const struct pod_binding *pb,
@@ -346,6 +349,7 @@ void cause_fail_open(struct judge *j, const struct view *v)
     if (f->evidence.n == 0) {
         finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", g->arn), "targets unhealthy",
                          "%u of %u", unhealthy_targets, unhealthy_targets);
+        route_say_limits(j, f, g);
     }
 }
 

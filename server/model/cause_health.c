@@ -190,10 +190,11 @@ static bool is_zone(const struct judge *j, const struct pod_sheet *p, const stru
                     const struct word *w, bool *ret_likely)
 {
     const struct facts_group *g = pb->fb->group;
+    const struct route_view route = route_view_of(g);
     const char *zone = zone_of(j, p, pb);
     *ret_likely = false;
-    if (g->group != NULL &&
-        (g->group->load_balancer_arns.n == 0 || g->group->listener_count == 0)) {
+    if ((g->group != NULL && g->group->load_balancer_arns.n == 0) ||
+        (route.known && route.forwards == 0)) {
         return false;
     }
     if (g->balancer != NULL && g->balancer->zones.n > 0 && zone[0] != '\0') {
@@ -203,7 +204,7 @@ static bool is_zone(const struct judge *j, const struct pod_sheet *p, const stru
     if (strstr(w->text, "Availability Zone") != NULL) {
         return true;
     }
-    if (g->group != NULL && g->group->listener_count > 0) {
+    if (route.forwards > 0) {
         return true;
     }
     *ret_likely = true;
@@ -233,10 +234,7 @@ static void not_in_use(struct judge *j, struct pod_sheet *p, const struct pod_bi
                          b->zones.n);
     }
     if (!zone && pb->fb->group->group != NULL && f->pods == 1) {
-        finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", pb->fb->group->group->name),
-                         "load balancers, listeners and rules", "%u, %lld",
-                         pb->fb->group->group->load_balancer_arns.n,
-                         (long long)pb->fb->group->group->listener_count);
+        route_say(j, f, pb->fb->group);
     }
 }
 

@@ -170,4 +170,18 @@ void causes_drain(struct judge *j);
 void causes_unbound(struct judge *j);
 void causes_rollout(struct judge *j);
 
+/* What a load balancer's listeners and rules say of a group. */
+struct route_view {
+    const struct elb_balancer *balancer; /* whose were read; NULL = none were */
+    bool known;                          /* the counts can be relied on */
+    int64_t rules;
+    uint32_t forwards;   /* listeners and rules that send traffic here */
+    uint32_t weightless; /* that name the group with weight 0 */
+};
+struct route_view route_view_of(const struct facts_group *g);
+/* As evidence. */
+void route_say(struct judge *j, struct finding *f, const struct facts_group *g);
+/* Below how many healthy targets a load balancer sends to all, where that was read. */
+void route_say_limits(struct judge *j, struct finding *f, const struct facts_group *g);
+
 #endif

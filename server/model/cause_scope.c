@@ -299,16 +299,21 @@ static void aws(struct judge *j)
     } else if (state_is(c->aws_state, "unreachable", "failing")) {
         code = "aws_unreachable";
     }
+    bool some = code == NULL && strcmp(c->aws_state, "ok") == 0 && c->aws_message[0] != '\0';
+    if (some) { /* health is read, an action that only some findings need is not allowed */
+        code = "aws_denied";
+    }
     if (code == NULL) {
         return;
     }
-    struct finding *f = claim_object(
-        j, &(struct claim){.code = code,
-                           .object = "Source/aws",
-                           .severity = strcmp(code, "aws_throttled") == 0 ? SEVERITY_INFO
-                                                                          : SEVERITY_WARNING,
-                           .a = c->aws_message,
-                           .b = c->aws_state});
+    struct finding *f =
+        claim_object(j, &(struct claim){.code = code,
+                                        .object = "Source/aws",
+                                        .severity = some || strcmp(code, "aws_throttled") == 0
+                                                        ? SEVERITY_INFO
+                                                        : SEVERITY_WARNING,
+                                        .a = c->aws_message,
+                                        .b = c->aws_state});
     finding_evidence(j, f, "Source/aws", "state", "%s: %.500s", c->aws_state, c->aws_message);
 }
 

@@ -345,9 +345,9 @@ static const struct cause_text texts[] = {
      {"kubectl -n {ns} patch service {a} -p '{\"spec\":{\"publishNotReadyAddresses\":true}}'",
       "kubectl -n {ns} logs {pod}"}},
     {"target_group_not_in_use",
-     "No listener or rule of a load balancer forwards to the target group of binding {binding}: "
-     "{pods} of {workload} cannot become healthy.",
-     "Attach the group to a listener or rule.",
+     "No listener or rule of a load balancer sends traffic to the target group of binding "
+     "{binding}: {pods} of {workload} cannot become healthy.",
+     "Attach the group to a listener or rule, with a weight above 0.",
      {GROUP, HEALTH}},
     {"target_zone_not_enabled",
      "The load balancer is not enabled in zone {a}, where {pods} of {workload} run{s}: {it} cannot "

@@ -43,10 +43,11 @@ struct facts_group {
     bool gone;           /* TargetGroupNotFound */
     int64_t observed_at; /* last complete health answer */
     int64_t first_observed_at;
-    const struct elb_group *group;       /* NULL until described */
-    const struct elb_balancer *balancer; /* NULL until described */
-    struct list targets;                 /* struct facts_target */
-    const char *error;                   /* why not known, "" */
+    const struct elb_group *group;            /* NULL until described */
+    const struct elb_balancer *balancer;      /* NULL until described */
+    const struct elb_balancer *last_balancer; /* that sent here before; NULL while one does */
+    struct list targets;                      /* struct facts_target */
+    const char *error;                        /* why not known, "" */
 };
 struct facts_target {
     struct elb_target t;

@@ -123,3 +123,14 @@ bool version_older(const char *a, const char *b)
     size_t lb = strlen(b);
     return la != lb ? la < lb : strcmp(a, b) < 0;
 }
+
+const char *group_attribute(const struct elb_group *g, const char *key)
+{
+    for (uint32_t i = 0; g != NULL && i < g->attributes.n; i++) {
+        const struct elb_attribute *a = LIST_AT(struct elb_attribute, g->attributes, i);
+        if (strcmp(a->key, key) == 0) {
+            return a->value;
+        }
+    }
+    return NULL;
+}

@@ -406,7 +406,19 @@ struct elb_group {
     const char *matcher;
     struct list attributes; /* struct elb_attribute; empty until asked for */
     int64_t attributes_at;  /* when attributes were read; 0 = never */
-    int64_t listener_count; /* listeners and rules that forward here; -1 = not looked */
+};
+/* One way from a listener to a target group. */
+struct elb_forward {
+    const char *group_arn;
+    const char *rule; /* priority, or "default": where no rule matches */
+    int64_t weight;   /* share of the rule's traffic; -1 = all of it */
+};
+struct elb_listener {
+    const char *protocol;
+    int64_t port;
+    const char *action;   /* what happens where no rule matches: forward, redirect ... */
+    int64_t rules;        /* beside the default; -1 = not read */
+    struct list forwards; /* struct elb_forward: all to groups that bindings name, some others */
 };
 struct elb_balancer {
     const char *arn;
@@ -418,6 +430,8 @@ struct elb_balancer {
     const char *state_reason;
     const char *vpc_id;
     struct strs zones;
+    struct list listeners; /* struct elb_listener; empty until a finding needs them */
+    int64_t listeners_at;  /* when they were read; 0 = never */
 };
 
 /* By kind: name, group, resource, record size, field table. kind < KIND_COUNT. */
@@ -452,5 +466,8 @@ bool kvs_subset(const struct kvs *want, const struct kvs *labels);
 
 /* The Service of that name in a list of struct kube_service, or NULL. Borrowed. */
 const struct kube_service *kube_service_named(const struct list *services, const char *name);
+
+/* An attribute of a target group (g may be NULL), NULL = not read. Borrowed. */
+const char *group_attribute(const struct elb_group *g, const char *key);
 
 #endif

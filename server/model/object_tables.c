@@ -700,21 +700,32 @@ static const struct field group_fields[] = {
     INT("unhealthy_threshold", 0, elb_group, unhealthy_threshold),
     STR("matcher", 0, elb_group, matcher),
     LIST("attributes", 0, elb_group, attributes, attribute_table),
-    TIME("attributes_at", 0, elb_group, attributes_at),
-    PINT("listener_count", 0, elb_group, listener_count)};
+    TIME("attributes_at", 0, elb_group, attributes_at)};
 const struct field_table elb_group_table = {.name = "group",
                                             .size = sizeof(struct elb_group),
                                             .n = N(group_fields),
                                             .fields = group_fields};
-static const struct field balancer_fields[] = {STR("arn", 0, elb_balancer, arn),
-                                               STR("name", 0, elb_balancer, name),
-                                               STR("dns_name", 0, elb_balancer, dns_name),
-                                               STR("type", 0, elb_balancer, type),
-                                               STR("scheme", 0, elb_balancer, scheme),
-                                               STR("state", 0, elb_balancer, state),
-                                               STR("state_reason", 0, elb_balancer, state_reason),
-                                               STR("vpc_id", 0, elb_balancer, vpc_id),
-                                               STRS("zones", 0, elb_balancer, zones)};
+static const struct field forward_fields[] = {STR("group_arn", 0, elb_forward, group_arn),
+                                              STR("rule", 0, elb_forward, rule),
+                                              PINT("weight", 0, elb_forward, weight)};
+TABLE(forward_table, "forward", struct elb_forward, forward_fields);
+static const struct field listener_fields[] = {
+    STR("protocol", 0, elb_listener, protocol), INT("port", 0, elb_listener, port),
+    STR("action", 0, elb_listener, action), PINT("rules", 0, elb_listener, rules),
+    LIST("forwards", 0, elb_listener, forwards, forward_table)};
+TABLE(listener_table, "listener", struct elb_listener, listener_fields);
+static const struct field balancer_fields[] = {
+    STR("arn", 0, elb_balancer, arn),
+    STR("name", 0, elb_balancer, name),
+    STR("dns_name", 0, elb_balancer, dns_name),
+    STR("type", 0, elb_balancer, type),
+    STR("scheme", 0, elb_balancer, scheme),
+    STR("state", 0, elb_balancer, state),
+    STR("state_reason", 0, elb_balancer, state_reason),
+    STR("vpc_id", 0, elb_balancer, vpc_id),
+    STRS("zones", 0, elb_balancer, zones),
+    LIST("listeners", 0, elb_balancer, listeners, listener_table),
+    TIME("listeners_at", 0, elb_balancer, listeners_at)};
 const struct field_table elb_balancer_table = {.name = "balancer",
                                                .size = sizeof(struct elb_balancer),
                                                .n = N(balancer_fields),

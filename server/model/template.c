@@ -87,15 +87,10 @@ static int64_t pre_stop_of(const struct container_spec *c)
 
 static int64_t delay_of(const struct elb_group *g)
 {
-    for (uint32_t i = 0; g != NULL && i < g->attributes.n; i++) {
-        const struct elb_attribute *a = LIST_AT(struct elb_attribute, g->attributes, i);
-        char *end = NULL;
-        if (strcmp(a->key, "deregistration_delay.timeout_seconds") == 0) {
-            long long s = strtoll(a->value, &end, 10);
-            return end != a->value && s >= 0 ? s : -1;
-        }
-    }
-    return -1;
+    const char *value = group_attribute(g, "deregistration_delay.timeout_seconds");
+    char *end = NULL;
+    long long s = value != NULL ? strtoll(value, &end, 10) : -1;
+    return value != NULL && end != value && s >= 0 ? s : -1;
 }
 
 bool drain_check(const struct pod_template *t, int64_t port, const struct elb_group *group,

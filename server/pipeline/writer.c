@@ -83,15 +83,15 @@ static void drop_held(struct writer *w, bool committed)
 
 static uint64_t hash_wish(uint64_t hash, const struct elb_wish *wish)
 {
-    const char *const texts[] = {wish->arn, wish->name, wish->role_arn, wish->external_id,
-                                 wish->vpc_id};
+    const char *const texts[] = {wish->arn,         wish->name,   wish->role_arn,
+                                 wish->external_id, wish->vpc_id, wish->balancer};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         for (const unsigned char *p = (const unsigned char *)texts[i]; *p != '\0'; p++) {
             hash = (hash ^ *p) * UINT64_C(1099511628211);
         }
         hash = (hash ^ 0xff) * UINT64_C(1099511628211);
     }
-    return (hash ^ (wish->hot ? 2U : 0U) ^ (wish->details ? 1U : 0U)) * UINT64_C(1099511628211);
+    return (hash ^ (wish->hot ? 2U : 0U) ^ (wish->attributes ? 1U : 0U)) * UINT64_C(1099511628211);
 }
 
 /* At most once a second, and only what is new to the poller. */
@@ -119,7 +119,8 @@ static void tell_wishes(struct writer *w)
                                       .external_id = g->external_id,
                                       .vpc_id = g->vpc_id,
                                       .hot = g->hot,
-                                      .details = g->details};
+                                      .attributes = g->attributes,
+                                      .balancer = g->balancer};
         hash = hash_wish(hash, &wishes[i]);
     }
     w->wishes_due = false;

@@ -31,6 +31,34 @@ bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb
                         struct err *err) MUST_CHECK;
 bool elb_read_attributes(const char *xml, size_t len, struct arena *a, struct list *ret,
                          struct err *err) MUST_CHECK;
+/* Where an action sends what it takes. */
+struct elb_share {
+    const char *group_arn;
+    int64_t weight; /* -1 = none given: all of it */
+};
+struct elb_action {
+    const char *type; /* forward, redirect, fixed-response, authenticate-oidc ... */
+    int64_t order;
+    const char *group_arn; /* "" */
+    struct list shares;    /* struct elb_share */
+};
+struct elb_listener_row {
+    const char *arn;
+    int64_t port;
+    const char *protocol;
+    struct list actions; /* struct elb_action: what happens where no rule matches */
+};
+struct elb_rule_row {
+    const char *priority; /* a number as text, or "default" */
+    int64_t is_default;
+    struct list actions;
+};
+/* struct elb_listener_row */
+bool elb_read_listeners(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                        struct err *err) MUST_CHECK;
+/* struct elb_rule_row */
+bool elb_read_rules(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
+                    struct err *err) MUST_CHECK;
 /* Credentials of AssumeRole and AssumeRoleWithWebIdentity. */
 bool elb_read_sts(const char *xml, size_t len, struct aws_credentials *ret,
                   struct err *err) MUST_CHECK;

@@ -20,6 +20,7 @@ enum {
     RETRY_BASE_MS = 1000,
     RETRY_MAX_MS = 20000,
     RETRIES = 3,
+    LISTENERS_AGAIN_MS = 30000,
     SKEW_LIMIT_MS = 4 * 60 * 1000
 };
 
@@ -29,7 +30,7 @@ static int64_t spread(int64_t ms)
     return ms - digest_random_below(ms / 10 + 1);
 }
 
-static void push(struct elb_poll *p, struct change *c)
+void elb_poll_push(struct elb_poll *p, struct change *c)
 {
     c->received_at = clock_unix_ms();
     if (queue_push(p->out, c, change_weight(c), -1) != QUEUE_OK) {
@@ -102,7 +103,7 @@ static void tell_unchanged(struct elb_poll *p, struct elb_group_state *g)
     c->asked = g->asked;
     g->asked = false;
     g->failures = 0;
-    push(p, c);
+    elb_poll_push(p, c);
 }
 
 static bool take_health(struct elb_poll *p, const struct elb_call *call, struct err *err)
@@ -133,23 +134,8 @@ static bool take_health(struct elb_poll *p, const struct elb_call *call, struct 
     g->answered = true;
     g->gone = false;
     g->failures = 0;
-    push(p, c);
+    elb_poll_push(p, c);
     return true;
-}
-
-static void want_balancer(struct elb_poll *p, struct elb_site *s, const char *arn, int64_t mono)
-{
-    for (struct elb_balancer_state *b = p->balancers; b != NULL; b = b->next) {
-        if (strcmp(b->arn, arn) == 0) {
-            return;
-        }
-    }
-    struct elb_balancer_state *b = xcalloc(1, sizeof *b);
-    b->arn = xstrdup(arn);
-    b->site = s;
-    b->due = mono;
-    b->next = p->balancers;
-    p->balancers = b;
 }
 
 static bool take_groups(struct elb_poll *p, const struct elb_call *call, int64_t mono,
@@ -166,13 +152,13 @@ static bool take_groups(struct elb_poll *p, const struct elb_call *call, int64_t
     c->n_groups = page.items.n;
     for (uint32_t i = 0; i < c->n_groups; i++) {
         for (uint32_t k = 0; k < c->groups[i].load_balancer_arns.n; k++) {
-            want_balancer(p, call->site, c->groups[i].load_balancer_arns.items[k], mono);
+            (void)elb_poll_balancer(p, call->site, c->groups[i].load_balancer_arns.items[k], mono);
         }
     }
     for (size_t i = 0; i < call->n; i++) {
         call->groups[i]->describe_due = mono + spread(DESCRIBE_MS);
     }
-    push(p, c);
+    elb_poll_push(p, c);
     return true;
 }
 
@@ -191,7 +177,7 @@ static bool take_balancers(struct elb_poll *p, const struct elb_call *call, int6
     for (size_t i = 0; i < call->n; i++) {
         call->balancers[i]->due = mono + spread(DESCRIBE_MS);
     }
-    push(p, c);
+    elb_poll_push(p, c);
     return true;
 }
 
@@ -212,7 +198,7 @@ static bool take_attributes(struct elb_poll *p, const struct elb_call *call, int
     c->groups = g;
     c->n_groups = 1;
     call->groups[0]->attributes_due = mono + spread(ATTRIBUTES_MS);
-    push(p, c);
+    elb_poll_push(p, c);
     return true;
 }
 
@@ -226,6 +212,9 @@ static bool take_answer(struct elb_poll *p, const struct elb_call *call, int64_t
         return take_groups(p, call, mono, err);
     case CALL_BALANCERS:
         return take_balancers(p, call, mono, err);
+    case CALL_LISTENERS:
+    case CALL_RULES:
+        return elb_listeners_take(p, call, mono, err);
     case CALL_ATTRIBUTES:
     default:
         return take_attributes(p, call, mono, err);
@@ -248,12 +237,21 @@ static void again_in(const struct elb_call *call, int64_t mono, int64_t ms)
         case CALL_ATTRIBUTES:
             call->groups[i]->attributes_due = mono + ms;
             break;
+        case CALL_LISTENERS:
+        case CALL_RULES:
+            call->balancers[i]->listeners_due = mono + ms;
+            break;
         case CALL_BALANCERS:
         default:
             call->balancers[i]->due = mono + ms;
             break;
         }
     }
+}
+
+static bool of_listeners(const struct elb_call *call)
+{
+    return call->kind == CALL_LISTENERS || call->kind == CALL_RULES;
 }
 
 static void next_pass(struct elb_poll *p, const struct elb_call *call, int64_t mono)
@@ -270,6 +268,10 @@ static void next_pass(struct elb_poll *p, const struct elb_call *call, int64_t m
 static void retry(struct elb_poll *p, const struct elb_call *call, int64_t base_ms, int64_t mono)
 {
     struct elb_site *s = call->site;
+    if (of_listeners(call)) { /* goes on where it stands */
+        again_in(call, mono, spread(LISTENERS_AGAIN_MS));
+        return;
+    }
     int n = call->kind == CALL_HEALTH ? ++call->groups[0]->failures : RETRIES;
     if (n >= RETRIES || s->budget < ELB_BUDGET_RETRY) {
         next_pass(p, call, mono);
@@ -302,7 +304,7 @@ static void on_gone(struct elb_poll *p, struct elb_call *call, int64_t mono)
         g->gone = true;
         struct change *c = change_new(CHANGE_GROUP_GONE, 512);
         c->group_arn = arena_strdup(c->arena, g->arn);
-        push(p, c);
+        elb_poll_push(p, c);
     }
     next_pass(p, call, mono);
 }
@@ -324,7 +326,8 @@ static void on_class(struct elb_poll *p, struct elb_call *call, const struct elb
 {
     struct elb_site *s = call->site;
     const char *action = elb_call_action(call->kind);
-    switch (elb_error_class(call->answer.status, e->code)) {
+    enum elb_class class = elb_error_class(call->answer.status, e->code);
+    switch (class) {
     case ELB_THROTTLE:
         p->m_throttled++;
         elb_bucket_throttled(&s->rate->bucket, mono);
@@ -351,13 +354,15 @@ static void on_class(struct elb_poll *p, struct elb_call *call, const struct elb
             elb_poll_site_state(s, SOURCE_DENIED, "%.60s: needs elasticloadbalancing:%s. %.200s",
                                 e->code, action, e->message);
         } else {
-            (void)snprintf(s->note, sizeof s->note, "%.60s: needs elasticloadbalancing:%s", e->code,
-                           action);
+            elb_poll_denied(s, call->kind, true);
         }
         break;
     case ELB_GONE:
-        on_gone(p, call, mono);
-        return;
+        if (!of_listeners(call)) {
+            on_gone(p, call, mono);
+            return;
+        }
+        break;
     case ELB_BUG:
     default:
         if (call->kind == CALL_HEALTH && !s->no_include) {
@@ -368,7 +373,11 @@ static void on_class(struct elb_poll *p, struct elb_call *call, const struct elb
         elb_poll_site_state(s, SOURCE_FAILING, "%.80s on %s: %.200s", e->code, action, e->message);
         break;
     }
-    next_pass(p, call, mono);
+    if (of_listeners(call)) {
+        elb_listeners_failed(p, call, class, mono);
+    } else {
+        next_pass(p, call, mono);
+    }
 }
 
 static void on_failure(struct elb_poll *p, struct elb_call *call, CURLcode rc, int64_t mono)
@@ -395,7 +404,9 @@ static void forget(struct elb_poll *p, struct elb_call *call)
         }
     }
     for (size_t i = 0; i < call->n; i++) {
-        if (call->kind == CALL_BALANCERS) {
+        if (of_listeners(call)) {
+            call->balancers[i]->listeners_busy = false;
+        } else if (call->kind == CALL_BALANCERS) {
             call->balancers[i]->busy = false;
         } else {
             struct elb_group_state *g = call->groups[i];
@@ -426,6 +437,7 @@ void elb_poll_finish(struct elb_poll *p, struct elb_call *call, CURLcode rc, int
     if (rc == CURLE_OK && status == 200) {
         if (take_answer(p, call, mono, &err)) {
             site_is_fine(call->site);
+            elb_poll_denied(call->site, call->kind, false);
             if (call->kind == CALL_HEALTH) {
                 plan_health(p, call->groups[0], mono);
             }

@@ -97,13 +97,31 @@ static struct elb_site *site_for(struct elb_poll *p, const struct aws_arn *arn,
 
 /* ---- wishes ---- */
 
-static struct elb_group_state *group_find(const struct elb_poll *p, const char *arn)
+struct elb_group_state *elb_poll_group(const struct elb_poll *p, const char *arn)
 {
     struct elb_group_state *g = p->groups;
     while (g != NULL && strcmp(g->arn, arn) != 0) {
         g = g->next;
     }
     return g;
+}
+
+struct elb_balancer_state *elb_poll_balancer(struct elb_poll *p, struct elb_site *s,
+                                             const char *arn, int64_t mono)
+{
+    for (struct elb_balancer_state *b = p->balancers; b != NULL; b = b->next) {
+        if (strcmp(b->arn, arn) == 0) {
+            return b;
+        }
+    }
+    struct elb_balancer_state *b = xcalloc(1, sizeof *b);
+    b->arn = xstrdup(arn);
+    b->site = s;
+    b->due = mono;
+    b->listeners_due = mono;
+    b->next = p->balancers;
+    p->balancers = b;
+    return b;
 }
 
 static void take_one(struct elb_poll *p, const struct elb_wish *wish)
@@ -114,7 +132,7 @@ static void take_one(struct elb_poll *p, const struct elb_wish *wish)
         arn.region[0] == '\0') {
         return; /* the binding's webhook has not resolved its name yet, or the text is no ARN */
     }
-    struct elb_group_state *g = group_find(p, wish->arn);
+    struct elb_group_state *g = elb_poll_group(p, wish->arn);
     int64_t now = clock_mono_ms();
     if (g == NULL) {
         g = xcalloc(1, sizeof *g);
@@ -129,12 +147,15 @@ static void take_one(struct elb_poll *p, const struct elb_wish *wish)
     if (wish->hot && !g->hot && g->health_due > now) {
         g->health_due = now; /* a rollout starts to wait on it */
     }
-    if (wish->details && !g->details) {
-        g->attributes_due = now;
+    if (wish->attributes && !g->attributes) {
+        g->attributes_due = now > g->attributes_due ? now : g->attributes_due; /* once in a while */
     }
     g->hot = wish->hot || (g->wanted && g->hot); /* several bindings may name one group */
-    g->details = wish->details || (g->wanted && g->details);
+    g->attributes = wish->attributes || (g->wanted && g->attributes);
     g->wanted = true;
+    if (wish->balancer != NULL && wish->balancer[0] != '\0') {
+        elb_poll_balancer(p, g->site, wish->balancer, now)->wants_listeners = true;
+    }
 }
 
 static bool group_busy(const struct elb_group_state *g)
@@ -147,8 +168,15 @@ void elb_poll_take(struct elb_poll *p, const struct elb_wish *wishes, size_t n)
     for (struct elb_group_state *g = p->groups; g != NULL; g = g->next) {
         g->wanted = false;
     }
+    for (struct elb_balancer_state *b = p->balancers; b != NULL; b = b->next) {
+        b->wanted_before = b->wants_listeners;
+        b->wants_listeners = false;
+    }
     for (size_t i = 0; i < n; i++) {
         take_one(p, &wishes[i]);
+    }
+    for (struct elb_balancer_state *b = p->balancers; b != NULL; b = b->next) {
+        b->listeners_due = b->wants_listeners && !b->wanted_before ? 0 : b->listeners_due;
     }
     for (struct elb_group_state **at = &p->groups; *at != NULL;) {
         struct elb_group_state *g = *at;
@@ -165,12 +193,15 @@ void elb_poll_take(struct elb_poll *p, const struct elb_wish *wishes, size_t n)
 
 void elb_poll_refresh(struct elb_poll *p, const char *arn, int64_t mono)
 {
-    struct elb_group_state *g = group_find(p, arn);
+    struct elb_group_state *g = elb_poll_group(p, arn);
     if (g != NULL) {
         g->asked = true;
         g->health_due = mono;
         g->describe_due = mono;
         g->attributes_due = mono; /* looked at only while a finding needs them */
+        for (struct elb_balancer_state *b = p->balancers; b != NULL; b = b->next) {
+            b->listeners_due = b->reading == NULL ? mono : b->listeners_due; /* likewise */
+        }
     }
 }
 
@@ -216,6 +247,10 @@ static void add_body(const struct elb_call *call, struct buf *body)
 {
     char name[64];
     (void)buf_addf(body, "Action=%s&Version=2015-12-01", elb_call_action(call->kind));
+    if (call->kind == CALL_LISTENERS || call->kind == CALL_RULES) {
+        elb_listeners_body(call, body);
+        return;
+    }
     for (size_t i = 0; i < call->n; i++) {
         if (call->kind == CALL_BALANCERS) {
             (void)snprintf(name, sizeof name, "LoadBalancerArns.member.%zu", i + 1);
@@ -245,6 +280,10 @@ static void mark_busy(struct elb_call *call, bool busy)
         case CALL_ATTRIBUTES:
             call->groups[i]->attributes_busy = busy;
             break;
+        case CALL_LISTENERS:
+        case CALL_RULES:
+            call->balancers[i]->listeners_busy = busy;
+            break;
         case CALL_BALANCERS:
         default:
             call->balancers[i]->busy = busy;
@@ -253,8 +292,8 @@ static void mark_busy(struct elb_call *call, bool busy)
     }
 }
 
-static void start_call(struct elb_poll *p, const struct elb_call *plan,
-                       const struct aws_credentials *with)
+void elb_poll_start_call(struct elb_poll *p, const struct elb_call *plan,
+                         const struct aws_credentials *with)
 {
     struct elb_call *call = xcalloc(1, sizeof *call);
     *call = *plan;
@@ -279,10 +318,8 @@ static void start_call(struct elb_poll *p, const struct elb_call *plan,
     p->m_calls++;
 }
 
-/* May a call of this site go out now? When not, the site is held for this pass (the others are
- * not), and *wait is the time until it may, where that is known. */
-static bool may_start(struct elb_poll *p, struct elb_site *s, int64_t mono,
-                      const struct aws_credentials **ret, int64_t *wait)
+bool elb_poll_may_start(struct elb_poll *p, struct elb_site *s, int64_t mono,
+                        const struct aws_credentials **ret, int64_t *wait)
 {
     int64_t left = *wait;
     if (s->held || p->n_calls == ELB_CALLS_MAX) {
@@ -338,11 +375,11 @@ static void start_health(struct elb_poll *p, int64_t mono, int64_t *wait)
         if (g == NULL || p->n_calls == ELB_CALLS_MAX) {
             return;
         }
-        if (!may_start(p, g->site, mono, &with, wait)) {
+        if (!elb_poll_may_start(p, g->site, mono, &with, wait)) {
             continue; /* held: its groups are passed over from here on */
         }
         struct elb_call plan = {.kind = CALL_HEALTH, .site = g->site, .groups = {g}, .n = 1};
-        start_call(p, &plan, with);
+        elb_poll_start_call(p, &plan, with);
     }
 }
 
@@ -364,8 +401,8 @@ static void start_groups(struct elb_poll *p, struct elb_site *s, int64_t mono, i
         }
     }
     const struct aws_credentials *with = NULL;
-    if (plan.n > 0 && may_start(p, s, mono, &with, wait)) {
-        start_call(p, &plan, with);
+    if (plan.n > 0 && elb_poll_may_start(p, s, mono, &with, wait)) {
+        elb_poll_start_call(p, &plan, with);
     }
 }
 
@@ -387,23 +424,23 @@ static void start_balancers(struct elb_poll *p, struct elb_site *s, int64_t mono
         }
     }
     const struct aws_credentials *with = NULL;
-    if (plan.n > 0 && may_start(p, s, mono, &with, wait)) {
-        start_call(p, &plan, with);
+    if (plan.n > 0 && elb_poll_may_start(p, s, mono, &with, wait)) {
+        elb_poll_start_call(p, &plan, with);
     }
 }
 
 static void start_attributes(struct elb_poll *p, int64_t mono, int64_t *wait)
 {
     for (struct elb_group_state *g = p->groups; g != NULL; g = g->next) {
-        if (!g->details || g->attributes_busy || g->gone || g->attributes_due > mono) {
+        if (!g->attributes || g->attributes_busy || g->gone || g->attributes_due > mono) {
             continue;
         }
         const struct aws_credentials *with = NULL;
-        if (!may_start(p, g->site, mono, &with, wait)) {
+        if (!elb_poll_may_start(p, g->site, mono, &with, wait)) {
             continue;
         }
         struct elb_call plan = {.kind = CALL_ATTRIBUTES, .site = g->site, .groups = {g}, .n = 1};
-        start_call(p, &plan, with);
+        elb_poll_start_call(p, &plan, with);
     }
 }
 
@@ -422,5 +459,6 @@ int64_t elb_poll_start(struct elb_poll *p, int64_t mono)
         }
     }
     start_attributes(p, mono, &wait);
+    elb_listeners_start(p, mono, &wait);
     return wait;
 }

@@ -31,7 +31,7 @@ struct elb_site {
     /* its state, as last told */
     enum source_state state;
     char message[400];
-    char note[300]; /* a call that is not essential fails */
+    unsigned denied; /* bits of calls (enum elb_call_kind) that are not essential and refused */
     int64_t ok_at;
     int64_t told_at;
     int64_t blocked_until; /* no credentials: next attempt */
@@ -43,8 +43,8 @@ struct elb_group_state {
     char *arn;
     struct elb_site *site; /* borrowed */
     bool hot;
-    bool details;
-    bool wanted; /* in the newest list of wishes */
+    bool attributes; /* are needed */
+    bool wanted;     /* in the newest list of wishes */
     bool gone;
     bool single; /* described alone: a batch with it failed */
     bool health_busy;
@@ -61,12 +61,18 @@ struct elb_group_state {
     struct elb_group_state *next;
 };
 
+struct elb_reading;
 struct elb_balancer_state {
     char *arn;
     struct elb_site *site;
     int64_t due;
     bool busy;
     bool single;
+    bool wants_listeners; /* in the newest list of wishes */
+    bool wanted_before;   /* ... in the one before: what is wanted anew is read at once */
+    bool listeners_busy;
+    int64_t listeners_due;
+    struct elb_reading *reading; /* what has come of listeners and rules; NULL = nothing */
     struct elb_balancer_state *next;
 };
 
@@ -75,12 +81,15 @@ struct elb_balancer_state {
     X(HEALTH, "DescribeTargetHealth")                                                              \
     X(GROUPS, "DescribeTargetGroups")                                                              \
     X(BALANCERS, "DescribeLoadBalancers")                                                          \
-    X(ATTRIBUTES, "DescribeTargetGroupAttributes")
+    X(ATTRIBUTES, "DescribeTargetGroupAttributes")                                                 \
+    X(LISTENERS, "DescribeListeners")                                                              \
+    X(RULES, "DescribeRules")
 enum elb_call_kind {
 #define X(suffix, action) CALL_##suffix,
     ELB_CALLS(X)
 #undef X
 };
+enum { ELB_CALL_KINDS = CALL_RULES + 1 };
 const char *elb_call_action(enum elb_call_kind kind);
 
 struct elb_call {
@@ -132,6 +141,34 @@ void elb_poll_finish(struct elb_poll *p, struct elb_call *call, CURLcode rc, int
 void elb_poll_report(struct elb_poll *p, int64_t mono);
 void elb_poll_site_state(struct elb_site *s, enum source_state state, const char *fmt, ...)
     FORMAT(3, 4);
+/* A call that is not essential was refused, or is answered again. */
+void elb_poll_denied(struct elb_site *s, enum elb_call_kind kind, bool denied);
 void elb_poll_fini(struct elb_poll *p);
+
+/* ---- for each other ---- */
+
+/* The group of that ARN, or NULL. */
+struct elb_group_state *elb_poll_group(const struct elb_poll *p, const char *arn);
+/* The balancer of that ARN; a new one is described at once. */
+struct elb_balancer_state *elb_poll_balancer(struct elb_poll *p, struct elb_site *s,
+                                             const char *arn, int64_t mono);
+/* May a call of this site go out now? When not, the site is held for this pass (the others are
+ * not), and *wait is the time until it may, where that is known. */
+bool elb_poll_may_start(struct elb_poll *p, struct elb_site *s, int64_t mono,
+                        const struct aws_credentials **ret, int64_t *wait);
+void elb_poll_start_call(struct elb_poll *p, const struct elb_call *plan,
+                         const struct aws_credentials *with);
+/* To the writer; takes c. */
+void elb_poll_push(struct elb_poll *p, struct change *c);
+
+/* Calls LISTENERS and RULES: their parameters, those that are due, a whole answer, a failure that
+ * is not worth another try now. */
+void elb_listeners_body(const struct elb_call *call, struct buf *body);
+void elb_listeners_start(struct elb_poll *p, int64_t mono, int64_t *wait);
+bool elb_listeners_take(struct elb_poll *p, const struct elb_call *call, int64_t mono,
+                        struct err *err) MUST_CHECK;
+void elb_listeners_failed(struct elb_poll *p, const struct elb_call *call, enum elb_class why,
+                          int64_t mono);
+void elb_listeners_drop(struct elb_balancer_state *b);
 
 #endif

@@ -25,7 +25,33 @@ void elb_poll_site_state(struct elb_site *s, enum source_state state, const char
     }
 }
 
+void elb_poll_denied(struct elb_site *s, enum elb_call_kind kind, bool denied)
+{
+    unsigned bits = denied ? s->denied | 1U << kind : s->denied & ~(1U << kind);
+    s->told_at = bits != s->denied ? 0 : s->told_at;
+    s->denied = bits;
+}
+
 /* ---- what the sources table shows ---- */
+
+/* What is wrong; of a good one, which rights it lacks. */
+static const char *message_of(const struct elb_site *s, struct buf *text)
+{
+    if (s->state != SOURCE_OK || s->denied == 0) {
+        return s->message;
+    }
+    buf_clear(text);
+    (void)buf_addz(text, "denied, and the findings that need it say less: ");
+    const char *between = "";
+    for (int k = 0; k < ELB_CALL_KINDS; k++) {
+        if ((s->denied >> k & 1U) != 0) {
+            (void)buf_addf(text, "%selasticloadbalancing:%s", between,
+                           elb_call_action((enum elb_call_kind)k));
+            between = ", ";
+        }
+    }
+    return buf_str(text);
+}
 
 enum { HEARTBEAT_MS = 10000 };
 
@@ -44,14 +70,18 @@ static void tell(struct elb_poll *p, const char *name, enum source_state state, 
     }
 }
 
+/* A good one that lacks a right is worse than a good one. */
+static int rank_of(const struct elb_site *s)
+{
+    return s->state != SOURCE_OK ? 2 + (int)s->state : s->denied != 0 ? 1 : 0;
+}
+
 /* The whole is as good as its worst site. */
 static const struct elb_site *worst_site(const struct elb_poll *p)
 {
     const struct elb_site *worst = NULL;
     for (const struct elb_site *s = p->sites; s != NULL; s = s->next) {
-        if (s->state != SOURCE_STARTING &&
-            (worst == NULL || (s->state != SOURCE_OK && s->state > worst->state) ||
-             worst->state == SOURCE_OK)) {
+        if (s->state != SOURCE_STARTING && (worst == NULL || rank_of(s) > rank_of(worst))) {
             worst = s;
         }
     }
@@ -60,6 +90,7 @@ static const struct elb_site *worst_site(const struct elb_poll *p)
 
 void elb_poll_report(struct elb_poll *p, int64_t mono)
 {
+    AUTO(buf) text = BUF_INIT(1024);
     for (struct elb_site *s = p->sites; s != NULL; s = s->next) {
         bool due = s->told_at == 0 || (s->state == SOURCE_OK && mono - s->told_at >= HEARTBEAT_MS);
         if (s->state == SOURCE_STARTING || !due) {
@@ -67,13 +98,13 @@ void elb_poll_report(struct elb_poll *p, int64_t mono)
         }
         char name[128];
         (void)snprintf(name, sizeof name, "aws/%s/%s", s->account, s->region);
-        tell(p, name, s->state, s->message[0] != '\0' ? s->message : s->note, s->ok_at);
+        tell(p, name, s->state, message_of(s, &text), s->ok_at);
         s->told_at = mono;
         p->ok_at = s->ok_at > p->ok_at ? s->ok_at : p->ok_at;
     }
     const struct elb_site *worst = worst_site(p);
     enum source_state state = worst != NULL ? worst->state : p->state;
-    const char *message = worst != NULL ? worst->message : p->message;
+    const char *message = worst != NULL ? message_of(worst, &text) : p->message;
     bool changed = state != p->state || strcmp(message, p->message) != 0;
     if (changed || p->told_at == 0 || (state == SOURCE_OK && mono - p->told_at >= HEARTBEAT_MS)) {
         p->state = state;
@@ -107,6 +138,7 @@ void elb_poll_fini(struct elb_poll *p)
     while (p->balancers != NULL) {
         struct elb_balancer_state *b = p->balancers;
         p->balancers = b->next;
+        elb_listeners_drop(b);
         free(b->arn);
         free(b);
     }

@@ -95,13 +95,15 @@ void elb_source_wish(struct elb_source *e, const struct elb_wish *wishes, size_t
     m->n = n;
     for (size_t i = 0; i < n; i++) {
         const struct elb_wish *w = &wishes[i];
-        m->wishes[i] = (struct elb_wish){.arn = arena_strdup(m->arena, w->arn),
-                                         .name = arena_strdup(m->arena, w->name),
-                                         .role_arn = arena_strdup(m->arena, w->role_arn),
-                                         .external_id = arena_strdup(m->arena, w->external_id),
-                                         .vpc_id = arena_strdup(m->arena, w->vpc_id),
-                                         .hot = w->hot,
-                                         .details = w->details};
+        m->wishes[i] = (struct elb_wish){
+            .arn = arena_strdup(m->arena, w->arn),
+            .name = arena_strdup(m->arena, w->name),
+            .role_arn = arena_strdup(m->arena, w->role_arn),
+            .external_id = arena_strdup(m->arena, w->external_id),
+            .vpc_id = arena_strdup(m->arena, w->vpc_id),
+            .hot = w->hot,
+            .attributes = w->attributes,
+            .balancer = arena_strdup(m->arena, w->balancer != NULL ? w->balancer : "")};
     }
     (void)pthread_mutex_lock(&e->lock);
     struct mail *old = e->mail;

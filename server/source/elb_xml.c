@@ -1,122 +1,28 @@
 /*
- * Readers of ELBv2's and STS's XML by expat: one table a call names each wanted leaf by its path
- * below the list's member. State and Reason occur in two siblings, so leaves are matched by path,
- * never by name; order, blanks and unknown elements do not matter. A result counts only when the
- * document ended well and held the expected result element.
+ * The engine under the readers of ELBv2's and STS's XML (elb_read.c), by expat: a table names each
+ * wanted leaf by its path below the list's member, and lists inside a member by tables of their
+ * own. State and Reason occur in two siblings, so leaves are matched by path, never by name; order,
+ * blanks and unknown elements do not matter. A result counts only when the document ended well and
+ * held the expected result element.
  */
-#include <arpa/inet.h>
+#include "source/elb_xml.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <expat.h>
 
-#include "base/clock.h"
 #include "base/utf8.h"
-#include "source/elb.h"
 
-enum { XML_DEPTH = 24, XML_PATH = 512, XML_TEXT = 64 << 10, XML_ITEMS = 20000 };
+enum { XML_DEPTH = 24, XML_PATH = 512, XML_TEXT = 64 << 10, XML_ROWS = 20000, XML_FRAMES = 4 };
 
-enum xml_type { XML_STR, XML_INT, XML_BOOL, XML_STRS };
-struct xml_leaf {
-    const char *path; /* below the item */
-    enum xml_type type;
-    size_t offset;
+/* A row that is being filled. It does not move: only its own list grows, once it is closed. */
+struct xml_frame {
+    const struct xml_table *table;
+    char *row;
+    int depth;
 };
-struct xml_table {
-    const char *result; /* path of the result element below the root */
-    const char *item;   /* path of an item below the result, "" = the result itself is the item */
-    size_t size;
-    const struct xml_leaf *leaves;
-    size_t n;
-};
-
-#define LEAF(p, t, s, m)                                                                           \
-    {                                                                                              \
-        .path = (p), .type = (t), .offset = offsetof(struct s, m)                                  \
-    }
-#define TABLE(id, r, i, s, rows)                                                                   \
-    static const struct xml_table id = {.result = (r),                                             \
-                                        .item = (i),                                               \
-                                        .size = sizeof(struct s),                                  \
-                                        .leaves = (rows),                                          \
-                                        .n = sizeof(rows) / sizeof((rows)[0])}
-
-static const struct xml_leaf health_leaves[] = {
-    LEAF("Target/Id", XML_STR, elb_target, id),
-    LEAF("Target/Port", XML_INT, elb_target, port),
-    LEAF("Target/AvailabilityZone", XML_STR, elb_target, zone),
-    LEAF("HealthCheckPort", XML_STR, elb_target, health_port),
-    LEAF("TargetHealth/State", XML_STR, elb_target, state),
-    LEAF("TargetHealth/Reason", XML_STR, elb_target, reason),
-    LEAF("TargetHealth/Description", XML_STR, elb_target, description),
-    LEAF("AnomalyDetection/Result", XML_STR, elb_target, anomaly),
-    LEAF("AdministrativeOverride/State", XML_STR, elb_target, override_state),
-    LEAF("AdministrativeOverride/Reason", XML_STR, elb_target, override_reason),
-};
-TABLE(health_table, "DescribeTargetHealthResult", "TargetHealthDescriptions/member", elb_target,
-      health_leaves);
-
-static const struct xml_leaf group_leaves[] = {
-    LEAF("TargetGroupArn", XML_STR, elb_group, arn),
-    LEAF("TargetGroupName", XML_STR, elb_group, name),
-    LEAF("Protocol", XML_STR, elb_group, protocol),
-    LEAF("Port", XML_INT, elb_group, port),
-    LEAF("VpcId", XML_STR, elb_group, vpc_id),
-    LEAF("TargetType", XML_STR, elb_group, target_type),
-    LEAF("IpAddressType", XML_STR, elb_group, ip_address_type),
-    LEAF("ProtocolVersion", XML_STR, elb_group, protocol_version),
-    LEAF("LoadBalancerArns/member", XML_STRS, elb_group, load_balancer_arns),
-    LEAF("HealthCheckEnabled", XML_BOOL, elb_group, health_enabled),
-    LEAF("HealthCheckProtocol", XML_STR, elb_group, health_protocol),
-    LEAF("HealthCheckPort", XML_STR, elb_group, health_port),
-    LEAF("HealthCheckPath", XML_STR, elb_group, health_path),
-    LEAF("HealthCheckIntervalSeconds", XML_INT, elb_group, health_interval),
-    LEAF("HealthCheckTimeoutSeconds", XML_INT, elb_group, health_timeout),
-    LEAF("HealthyThresholdCount", XML_INT, elb_group, healthy_threshold),
-    LEAF("UnhealthyThresholdCount", XML_INT, elb_group, unhealthy_threshold),
-    LEAF("Matcher/HttpCode", XML_STR, elb_group, matcher),
-    LEAF("Matcher/GrpcCode", XML_STR, elb_group, matcher),
-};
-TABLE(group_table, "DescribeTargetGroupsResult", "TargetGroups/member", elb_group, group_leaves);
-
-static const struct xml_leaf balancer_leaves[] = {
-    LEAF("LoadBalancerArn", XML_STR, elb_balancer, arn),
-    LEAF("LoadBalancerName", XML_STR, elb_balancer, name),
-    LEAF("DNSName", XML_STR, elb_balancer, dns_name),
-    LEAF("Type", XML_STR, elb_balancer, type),
-    LEAF("Scheme", XML_STR, elb_balancer, scheme),
-    LEAF("State/Code", XML_STR, elb_balancer, state),
-    LEAF("State/Reason", XML_STR, elb_balancer, state_reason),
-    LEAF("VpcId", XML_STR, elb_balancer, vpc_id),
-    LEAF("AvailabilityZones/member/ZoneName", XML_STRS, elb_balancer, zones),
-};
-TABLE(balancer_table, "DescribeLoadBalancersResult", "LoadBalancers/member", elb_balancer,
-      balancer_leaves);
-
-static const struct xml_leaf attribute_leaves[] = {
-    LEAF("Key", XML_STR, elb_attribute, key),
-    LEAF("Value", XML_STR, elb_attribute, value),
-};
-TABLE(attribute_table, "DescribeTargetGroupAttributesResult", "Attributes/member", elb_attribute,
-      attribute_leaves);
-
-struct sts_row {
-    const char *key_id;
-    const char *secret;
-    const char *token;
-    const char *expires;
-};
-static const struct xml_leaf sts_leaves[] = {
-    LEAF("Credentials/AccessKeyId", XML_STR, sts_row, key_id),
-    LEAF("Credentials/SecretAccessKey", XML_STR, sts_row, secret),
-    LEAF("Credentials/SessionToken", XML_STR, sts_row, token),
-    LEAF("Credentials/Expiration", XML_STR, sts_row, expires),
-};
-TABLE(role_table, "AssumeRoleResult", "", sts_row, sts_leaves);
-TABLE(web_table, "AssumeRoleWithWebIdentityResult", "", sts_row, sts_leaves);
-
-/* ---- the engine ---- */
 
 struct xml_run {
     const struct xml_table *table;
@@ -127,11 +33,11 @@ struct xml_run {
     int depth;
     struct buf text;
     bool result_seen;
-    size_t result_len; /* of its path; the item's path follows */
-    int item_depth;    /* 0 = outside */
-    char *items;
-    uint32_t n;
-    uint32_t cap;
+    size_t result_len;                   /* of its path; the item's path follows */
+    struct xml_frame frames[XML_FRAMES]; /* open rows: an item, a row of a list in it, ... */
+    int n_frames;
+    struct list items;
+    uint32_t n_rows; /* of all lists */
     const char *marker;
     const char *wrong; /* first thing that is wrong */
 };
@@ -144,47 +50,69 @@ static void fail(struct xml_run *r, const char *why)
     }
 }
 
-/* The path below the item, or NULL outside of one. */
-static const char *path_in_item(const struct xml_run *r)
+/* The path below the innermost open row, or NULL outside of one. */
+static const char *path_in_row(const struct xml_run *r)
 {
-    if (r->item_depth == 0 || r->depth < r->item_depth) {
+    if (r->n_frames == 0) {
         return NULL;
     }
-    const char *p = r->path + r->marks[r->item_depth];
+    const char *p = r->path + r->marks[r->frames[r->n_frames - 1].depth];
     return *p == '/' ? p + 1 : p;
 }
 
-static void clear_item(const struct xml_table *t, void *item)
+static void clear_row(const struct xml_table *t, void *row)
 {
-    memset(item, 0, t->size);
+    memset(row, 0, t->size);
     for (size_t i = 0; i < t->n; i++) {
-        char *at = (char *)item + t->leaves[i].offset;
+        char *at = (char *)row + t->leaves[i].offset;
         if (t->leaves[i].type == XML_STR) {
             *(const char **)(void *)at = "";
-        } else if (t->leaves[i].type == XML_BOOL) {
+        } else if (t->leaves[i].type == XML_BOOL || t->leaves[i].type == XML_PINT) {
             *(int64_t *)(void *)at = -1;
         }
     }
 }
 
-static void open_item(struct xml_run *r)
+/* Room for one more: the array doubles whenever its count is a power of two. */
+static char *push_row(struct xml_run *r, const struct xml_table *t, struct list *list)
 {
-    if (r->n == XML_ITEMS) {
+    uint32_t n = list->n;
+    char *items = (char *)(uintptr_t)list->items; /* ours */
+    if ((n & (n - 1)) == 0) {
+        items = arena_alloc(r->a, (n == 0 ? 1 : 2 * (size_t)n) * t->size);
+        if (n > 0) {
+            memcpy(items, list->items, n * t->size);
+        }
+        list->items = items;
+    }
+    list->n++;
+    clear_row(t, items + n * t->size);
+    return items + n * t->size;
+}
+
+static void open_row(struct xml_run *r, const struct xml_table *t, struct list *list)
+{
+    if (r->n_rows == XML_ROWS || r->n_frames == XML_FRAMES) {
         fail(r, "more items than anybody has");
         return;
     }
-    if (r->n == r->cap) {
-        uint32_t cap = r->cap == 0 ? 16 : r->cap * 2;
-        char *more = arena_alloc(r->a, cap * r->table->size);
-        if (r->n > 0) {
-            memcpy(more, r->items, r->n * r->table->size);
+    r->n_rows++;
+    r->frames[r->n_frames++] =
+        (struct xml_frame){.table = t, .row = push_row(r, t, list), .depth = r->depth};
+}
+
+/* Does a row of a list begin inside the open one? */
+static void open_in_row(struct xml_run *r)
+{
+    const struct xml_frame *f = &r->frames[r->n_frames - 1];
+    const char *below = path_in_row(r);
+    for (size_t i = 0; i < f->table->n; i++) {
+        const struct xml_leaf *leaf = &f->table->leaves[i];
+        if (leaf->type == XML_LIST && strcmp(below, leaf->path) == 0) {
+            open_row(r, leaf->rows, (struct list *)(void *)(f->row + leaf->offset));
+            return;
         }
-        r->items = more;
-        r->cap = cap;
     }
-    clear_item(r->table, r->items + r->n * r->table->size);
-    r->n++;
-    r->item_depth = r->depth;
 }
 
 static void open_known(struct xml_run *r)
@@ -194,13 +122,16 @@ static void open_known(struct xml_run *r)
         r->result_seen = true;
         r->result_len = strlen(result);
         if (r->table->item[0] == '\0') {
-            open_item(r);
+            open_row(r, r->table, &r->items);
         }
         return;
     }
-    if (r->result_seen && r->item_depth == 0 && strncmp(r->path, result, r->result_len) == 0 &&
-        r->path[r->result_len] == '/' && strcmp(r->path + r->result_len + 1, r->table->item) == 0) {
-        open_item(r);
+    if (r->n_frames > 0) {
+        open_in_row(r);
+    } else if (r->result_seen && strncmp(r->path, result, r->result_len) == 0 &&
+               r->path[r->result_len] == '/' &&
+               strcmp(r->path + r->result_len + 1, r->table->item) == 0) {
+        open_row(r, r->table, &r->items);
     }
 }
 
@@ -246,7 +177,7 @@ static void XMLCALL on_text(void *arg, const XML_Char *text, int len)
 
 static void add_text(struct xml_run *r, struct strs *list, const char *text)
 {
-    if (list->n == XML_ITEMS) {
+    if (list->n == XML_ROWS) {
         fail(r, "a list is too long");
         return;
     }
@@ -259,40 +190,44 @@ static void add_text(struct xml_run *r, struct strs *list, const char *text)
     list->n++;
 }
 
-static void take_leaf(struct xml_run *r, const struct xml_leaf *leaf)
+static void take_leaf(struct xml_run *r, char *row, const struct xml_leaf *leaf)
 {
-    char *at = r->items + (r->n - 1) * r->table->size + leaf->offset;
+    char *at = row + leaf->offset;
     const char *text = utf8_clean(r->a, buf_str(&r->text), r->text.len);
     switch (leaf->type) {
     case XML_STR:
         *(const char **)(void *)at = text;
         break;
     case XML_INT:
+    case XML_PINT:
         *(int64_t *)(void *)at = strtoll(text, NULL, 10);
         break;
     case XML_BOOL:
         *(int64_t *)(void *)at = strcmp(text, "true") == 0 ? 1 : 0;
         break;
     case XML_STRS:
-    default:
         add_text(r, (struct strs *)(void *)at, text);
+        break;
+    case XML_LIST: /* its rows have opened frames of their own */
+    default:
         break;
     }
 }
 
 static void close_known(struct xml_run *r)
 {
-    const char *below = path_in_item(r);
-    for (size_t i = 0; below != NULL && i < r->table->n; i++) {
-        if (strcmp(below, r->table->leaves[i].path) == 0) {
-            take_leaf(r, &r->table->leaves[i]);
+    const char *below = path_in_row(r);
+    struct xml_frame *f = below != NULL ? &r->frames[r->n_frames - 1] : NULL;
+    for (size_t i = 0; f != NULL && i < f->table->n; i++) {
+        if (strcmp(below, f->table->leaves[i].path) == 0) {
+            take_leaf(r, f->row, &f->table->leaves[i]);
         }
     }
     if (r->result_seen && r->depth == 3 && strcmp(r->path + r->result_len, "/NextMarker") == 0) {
         r->marker = utf8_clean(r->a, buf_str(&r->text), r->text.len);
     }
-    if (r->item_depth == r->depth) {
-        r->item_depth = 0;
+    if (f != NULL && f->depth == r->depth) {
+        r->n_frames--;
     }
 }
 
@@ -343,109 +278,18 @@ static bool run_parser(struct xml_run *r, XML_EndElementHandler on_end, const ch
     return ok;
 }
 
-static bool read_table(const struct xml_table *table, const char *xml, size_t len, struct arena *a,
-                       struct xml_run *r, struct err *err)
+bool elb_xml_read(const struct xml_table *table, const char *xml, size_t len, struct arena *a,
+                  struct elb_page *ret, struct err *err)
 {
-    *r = (struct xml_run){.table = table, .a = a};
-    if (!run_parser(r, on_close, xml, len, err)) {
+    struct xml_run r = {.table = table, .a = a};
+    if (!run_parser(&r, on_close, xml, len, err)) {
         return false;
     }
-    return r->result_seen || err_set(err, ERR_INPUT, "the answer has no %s", table->result);
-}
-
-/* ---- the calls ---- */
-
-/* IPv6 has many spellings: one form for all, so that addresses compare as texts. */
-static const char *canonical(struct arena *a, const char *id)
-{
-    struct in6_addr v6;
-    char text[INET6_ADDRSTRLEN];
-    if (strchr(id, ':') == NULL || inet_pton(AF_INET6, id, &v6) != 1 ||
-        inet_ntop(AF_INET6, &v6, text, sizeof text) == NULL) {
-        return id;
+    if (!r.result_seen) {
+        return err_set(err, ERR_INPUT, "the answer has no %s", table->result);
     }
-    return arena_strdup(a, text);
-}
-
-static int by_target(const void *a, const void *b)
-{
-    const struct elb_target *x = a;
-    const struct elb_target *y = b;
-    int c = strcmp(x->id, y->id);
-    return c != 0 ? c : (x->port > y->port) - (x->port < y->port);
-}
-
-bool elb_read_health(const char *xml, size_t len, struct arena *a, struct elb_target **ret,
-                     uint32_t *ret_n, struct err *err)
-{
-    struct xml_run r;
-    if (!read_table(&health_table, xml, len, a, &r, err)) {
-        return false;
-    }
-    struct elb_target *items = (struct elb_target *)(void *)r.items;
-    for (uint32_t i = 0; i < r.n; i++) {
-        items[i].id = canonical(a, items[i].id);
-    }
-    if (r.n > 1) {
-        qsort(items, r.n, sizeof *items, by_target);
-    }
-    *ret = items;
-    *ret_n = r.n;
+    *ret = (struct elb_page){r.items, r.marker};
     return true;
-}
-
-bool elb_read_groups(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
-                     struct err *err)
-{
-    struct xml_run r;
-    if (!read_table(&group_table, xml, len, a, &r, err)) {
-        return false;
-    }
-    struct elb_group *groups = (struct elb_group *)(void *)r.items;
-    for (uint32_t i = 0; i < r.n; i++) { /* no load balancer: no listener or rule can lead here */
-        groups[i].listener_count = groups[i].load_balancer_arns.n == 0 ? 0 : -1;
-    }
-    *ret = (struct elb_page){{r.items, r.n}, r.marker};
-    return true;
-}
-
-bool elb_read_balancers(const char *xml, size_t len, struct arena *a, struct elb_page *ret,
-                        struct err *err)
-{
-    struct xml_run r;
-    if (!read_table(&balancer_table, xml, len, a, &r, err)) {
-        return false;
-    }
-    *ret = (struct elb_page){{r.items, r.n}, r.marker};
-    return true;
-}
-
-bool elb_read_attributes(const char *xml, size_t len, struct arena *a, struct list *ret,
-                         struct err *err)
-{
-    struct xml_run r;
-    if (!read_table(&attribute_table, xml, len, a, &r, err)) {
-        return false;
-    }
-    *ret = (struct list){r.items, r.n};
-    return true;
-}
-
-bool elb_read_sts(const char *xml, size_t len, struct aws_credentials *ret, struct err *err)
-{
-    AUTO_PTR(arena) a = arena_new(0);
-    struct xml_run r;
-    struct err first = {0};
-    if (!read_table(&web_table, xml, len, a, &r, &first) &&
-        !read_table(&role_table, xml, len, a, &r, err)) {
-        return false;
-    }
-    const struct sts_row *row = (const struct sts_row *)(const void *)r.items;
-    if (!aws_credentials_set(ret, row->key_id, row->secret, row->token, err)) {
-        return false;
-    }
-    return clock_parse(row->expires, strlen(row->expires), &ret->expires_at) ||
-           err_set(err, ERR_REMOTE, "Expiration \"%.40s\" is no time", row->expires);
 }
 
 /* ---- errors: the first Error/Code and Error/Message anywhere ---- */

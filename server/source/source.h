@@ -54,8 +54,9 @@ struct elb_wish {
     const char *role_arn; /* iamRoleArnToAssume, "" */
     const char *external_id;
     const char *vpc_id;
-    bool hot;     /* a rollout, a closed gate or a non-healthy target needs it fast */
-    bool details; /* a finding needs attributes, listeners and rules */
+    bool hot;             /* a rollout, a closed gate or a non-healthy target needs it fast */
+    bool attributes;      /* a finding needs them */
+    const char *balancer; /* ARN: a finding needs its listeners and rules; "" or NULL = none */
 };
 struct elb_options {
     bool required;        /* missing credentials are an error, not a quiet "absent" */

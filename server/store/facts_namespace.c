@@ -201,6 +201,7 @@ static bool load_group(struct store *s, const struct kube_binding *b, struct are
     g->known = g->first_observed_at != 0 || g->gone;
     g->error = group_error(s, g->arn, a);
     const char *balancer = db_text(st, 6, a);
+    const char *behind = db_text(st, 7, a);
     const void *body = db_blob(st, 5, a, &len);
     (void)sqlite3_reset(st); /* the row was read */
     struct elb_group *described = arena_alloc(a, sizeof *described);
@@ -208,7 +209,9 @@ static bool load_group(struct store *s, const struct kube_binding *b, struct are
         g->group = described;
     }
     return load_targets(s, id, a, &g->targets, err) &&
-           (balancer[0] == '\0' || load_balancer(s, balancer, a, &g->balancer, err));
+           (balancer[0] != '\0'
+                ? load_balancer(s, balancer, a, &g->balancer, err)
+                : behind[0] == '\0' || load_balancer(s, behind, a, &g->last_balancer, err));
 }
 
 /* ---- bindings ---- */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "store/state.h"
+#include "store/facts.h"
 
 /* ---- descriptions ---- */
 
@@ -29,9 +29,6 @@ static void merge_group(struct store *s, const struct group_row *row, struct elb
     if (g->attributes_at == 0) {
         g->attributes = old.attributes;
         g->attributes_at = old.attributes_at;
-    }
-    if (g->listener_count < 0) {
-        g->listener_count = old.listener_count;
     }
 }
 
@@ -75,26 +72,99 @@ static bool apply_group(struct store *s, const struct elb_group *described, stru
     return !differs || group_tell(s, row.id, &m, err);
 }
 
-static bool apply_balancer(struct store *s, const struct elb_balancer *b, struct err *err)
+/* A description without listeners keeps those that were read before; an answer that has nothing but
+ * listeners (no name) keeps the description. */
+static void merge_balancer(const struct elb_balancer *old, struct elb_balancer *b)
 {
-    sqlite3_stmt *st = db_get(&s->db, SQL_BALANCER_GET);
-    db_bind(st, "t", b->arn);
+    if (b->name[0] == '\0' && b->listeners_at != 0) {
+        struct elb_balancer whole = *old;
+        whole.arn = b->arn;
+        whole.listeners = b->listeners;
+        whole.listeners_at = b->listeners_at;
+        *b = whole;
+    } else if (b->listeners_at == 0) {
+        b->listeners = old->listeners;
+        b->listeners_at = old->listeners_at;
+    }
+}
+
+/* Does anything but the time of reading differ? */
+static bool balancer_differs(struct store *s, struct elb_balancer old, struct elb_balancer fresh)
+{
+    AUTO(buf) was = BUF_INIT(16 << 20);
+    bool first = (old.listeners_at == 0) != (fresh.listeners_at == 0);
+    old.listeners_at = 0;
+    fresh.listeners_at = 0;
+    pack_record(&elb_balancer_table, &old, &was);
+    buf_clear(&s->pack);
+    pack_record(&elb_balancer_table, &fresh, &s->pack);
+    return first || was.len != s->pack.len || memcmp(was.data, s->pack.data, was.len) != 0;
+}
+
+/* Verdicts of the groups that stand behind the load balancer, or stood last. */
+static bool balancer_tell(struct store *s, const char *arn, struct err *err)
+{
+    AUTO(facts_array) ids = {0};
+    sqlite3_stmt *st = db_get(&s->db, SQL_GROUPS_BEHIND);
+    db_bind(st, "it", s->cluster_id, arn);
+    bool row = true;
+    while (row) {
+        if (!db_step(&s->db, st, &row, err)) {
+            return false;
+        }
+        if (row) {
+            *(int64_t *)facts_push(&ids, sizeof(int64_t)) = db_int(st, 0);
+        }
+    }
+    const int64_t *id = ids.items;
+    for (size_t i = 0; i < ids.n; i++) {
+        struct moved m = {.all = true, .addresses.is_set = true};
+        if (!group_tell(s, id[i], &m, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The row as it was; cleared when there is none, or one of another version. */
+static bool load_balancer(struct store *s, const char *arn, struct elb_balancer *ret,
+                          struct err *err)
+{
+    struct err ignored = {0};
+    size_t len = 0;
     bool row = false;
+    sqlite3_stmt *st = db_get(&s->db, SQL_BALANCER_GET);
+    db_bind(st, "t", arn);
     if (!db_step(&s->db, st, &row, err)) {
         return false;
     }
-    buf_clear(&s->pack);
-    pack_record(&elb_balancer_table, b, &s->pack);
-    bool same = row && (size_t)sqlite3_column_bytes(st, 0) == s->pack.len &&
-                memcmp(sqlite3_column_blob(st, 0), s->pack.data, s->pack.len) == 0;
-    (void)sqlite3_reset(st); /* the row was read */
-    if (same) {
+    const void *body = row ? db_blob(st, 0, s->scratch, &len) : NULL;
+    if (row) {
+        (void)sqlite3_reset(st); /* the row was read */
+    }
+    if (body == NULL || !unpack_record(&elb_balancer_table, body, len, s->scratch, ret, &ignored)) {
+        record_clear(&elb_balancer_table, ret);
+    }
+    return true;
+}
+
+static bool apply_balancer(struct store *s, const struct elb_balancer *seen, struct err *err)
+{
+    struct elb_balancer old;
+    struct elb_balancer b = *seen;
+    if (!load_balancer(s, b.arn, &old, err)) {
+        return false;
+    }
+    merge_balancer(&old, &b);
+    bool differs = balancer_differs(s, old, b);
+    if (!differs && old.listeners_at == b.listeners_at) {
         return true;
     }
-    facts_drop_all(s);
-    st = db_get(&s->db, SQL_BALANCER_PUT);
-    db_bind(st, "tbi", b->arn, s->pack.data, s->pack.len, s->now);
-    return db_run(&s->db, st, err);
+    buf_clear(&s->pack);
+    pack_record(&elb_balancer_table, &b, &s->pack);
+    sqlite3_stmt *st = db_get(&s->db, SQL_BALANCER_PUT);
+    db_bind(st, "tbi", b.arn, s->pack.data, s->pack.len, s->now);
+    return db_run(&s->db, st, err) && (!differs || balancer_tell(s, b.arn, err));
 }
 
 bool apply_groups(struct store *s, const struct change *c, struct err *err)

@@ -128,6 +128,85 @@ static bool bindings_json(struct reader *r, const char *arn, const char *name, s
     return true;
 }
 
+/* Null until a finding has needed them. */
+static void attributes_json(const struct elb_group *g, struct json_out *j)
+{
+    json_ktime(j, "attributes_at", g != NULL ? g->attributes_at : 0);
+    json_key(j, "attributes");
+    if (g == NULL || g->attributes_at == 0) {
+        json_nil(j);
+        return;
+    }
+    json_open(j, '{');
+    for (uint32_t i = 0; i < g->attributes.n; i++) {
+        const struct elb_attribute *a = LIST_AT(struct elb_attribute, g->attributes, i);
+        json_kstr(j, a->key, a->value);
+    }
+    json_close(j, '}');
+}
+
+static void listener_json(const struct elb_listener *l, struct json_out *j)
+{
+    json_open(j, '{');
+    json_kstr(j, "protocol", l->protocol);
+    json_kint(j, "port", l->port);
+    json_kstr(j, "action", l->action);
+    json_key(j, "rules");
+    if (l->rules < 0) {
+        json_nil(j);
+    } else {
+        json_int(j, l->rules);
+    }
+    json_key(j, "forwards");
+    json_open(j, '[');
+    for (uint32_t i = 0; i < l->forwards.n; i++) {
+        const struct elb_forward *f = LIST_AT(struct elb_forward, l->forwards, i);
+        json_open(j, '{');
+        json_kstr(j, "target_group", f->group_arn);
+        json_kstr(j, "rule", f->rule);
+        json_key(j, "weight");
+        if (f->weight < 0) {
+            json_nil(j);
+        } else {
+            json_int(j, f->weight);
+        }
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+    json_close(j, '}');
+}
+
+/* Null until a finding has needed the listeners of the load balancer. */
+static bool routing_json(struct reader *r, const char *balancer, struct json_out *j,
+                         struct err *err)
+{
+    bool row = false;
+    sqlite3_stmt *st = db_get(&r->db, READ_FACTS_BALANCER);
+    db_bind(st, "t", balancer);
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    const struct elb_balancer *b = row ? reader_record(r, &elb_balancer_table, st, 0) : NULL;
+    (void)sqlite3_reset(st); /* the row was read */
+    json_key(j, "routing");
+    if (b == NULL || b->listeners_at == 0) {
+        json_nil(j);
+        return true;
+    }
+    json_open(j, '{');
+    json_kstr(j, "load_balancer", balancer);
+    json_kstr(j, "name", b->name);
+    json_ktime(j, "read_at", b->listeners_at);
+    json_key(j, "listeners");
+    json_open(j, '[');
+    for (uint32_t i = 0; i < b->listeners.n; i++) {
+        listener_json(LIST_AT(struct elb_listener, b->listeners, i), j);
+    }
+    json_close(j, ']');
+    json_close(j, '}');
+    return true;
+}
+
 bool reader_group(struct reader *r, int64_t cluster, int64_t id, struct json_out *j,
                   struct err *err)
 {
@@ -143,6 +222,9 @@ bool reader_group(struct reader *r, int64_t cluster, int64_t id, struct json_out
     group_json(r, st, j);
     const char *arn = db_text(st, 1, r->arena);
     const char *name = db_text(st, 2, r->arena);
+    const char *behind = db_text(st, 11, r->arena);
+    attributes_json(reader_record(r, &elb_group_table, st, 4), j);
     (void)sqlite3_reset(st);
-    return bindings_json(r, arn, name, j, err) && targets_json(r, id, j, err);
+    return routing_json(r, behind, j, err) && bindings_json(r, arn, name, j, err) &&
+           targets_json(r, id, j, err);
 }

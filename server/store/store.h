@@ -152,7 +152,8 @@ struct group_wish {
     const char *external_id;
     const char *vpc_id;
     bool hot;
-    bool details; /* a finding needs attributes, listeners and rules */
+    bool attributes;      /* a finding needs them */
+    const char *balancer; /* ... its listeners and rules; "" = none */
 };
 bool store_group_wishes(struct store *s, struct arena *a, struct list *ret, /* struct group_wish */
                         struct err *err) MUST_CHECK;

@@ -355,11 +355,22 @@ static bool diff_targets(struct store *s, const struct group_row *g, const struc
     return ok;
 }
 
-static int64_t count_healthy(const struct change *c)
+/* What is asked for by these: what a finding may need to be read. */
+struct counts {
+    int64_t healthy;
+    int64_t unhealthy;
+    int64_t draining;
+    int64_t not_in_use;
+};
+
+static struct counts count_targets(const struct change *c)
 {
-    int64_t n = 0;
+    struct counts n = {0};
     for (uint32_t i = 0; i < c->n_targets; i++) {
-        n += strcmp(c->targets[i].state, "healthy") == 0 ? 1 : 0;
+        n.healthy += strcmp(c->targets[i].state, "healthy") == 0 ? 1 : 0;
+        n.unhealthy += strcmp(c->targets[i].state, "unhealthy") == 0 ? 1 : 0;
+        n.draining += strcmp(c->targets[i].state, "draining") == 0 ? 1 : 0;
+        n.not_in_use += strcmp(c->targets[i].reason, "Target.NotInUse") == 0 ? 1 : 0;
     }
     return n;
 }
@@ -390,16 +401,17 @@ bool apply_targets(struct store *s, const struct change *c, struct err *err)
         return g.first_observed_at == 0 || seen_again(s, g.id, c->asked, err);
     }
     bool ok = diff_targets(s, &g, c, &m, err);
-    int64_t healthy = count_healthy(c);
+    struct counts counts = count_targets(c);
     bool first = g.first_observed_at == 0 || g.gone_at != 0;
-    m.all = m.all || first || (healthy == 0) != (g.healthy == 0);
+    m.all = m.all || first || (counts.healthy == 0) != (g.healthy == 0);
     if (ok && !m.any && !first) {
         idmap_fini(&m.addresses);
         return seen_again(s, g.id, c->asked, err);
     }
     if (ok) {
         sqlite3_stmt *st = db_get(&s->db, SQL_GROUP_OBSERVED);
-        db_bind(st, "iiii", s->now, (int64_t)c->n_targets, healthy, g.id);
+        db_bind(st, "iiiiiii", s->now, (int64_t)c->n_targets, counts.healthy, g.id, counts.draining,
+                counts.not_in_use, counts.unhealthy);
         (void)idmap_put(&s->group_seen_at, g.id, s->now);    /* replaces */
         (void)idmap_put(&s->group_written_at, g.id, s->now); /* replaces */
         s->flip_at = m.registered ? s->now : s->flip_at;

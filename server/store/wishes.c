@@ -1,7 +1,9 @@
 /*
  * What the poller should look at: one row a target group that some binding names. Hot are those
  * where something moves: a rollout that the binding's Service selects and that does not rest, or a
- * target that is not healthy.
+ * target that is not healthy. Attributes are wanted where the delay of deregistration or the limits
+ * of failing open count, a load balancer's listeners and rules where ELBv2 says of a target that
+ * its group is not in use.
  */
 #include <string.h>
 
@@ -59,10 +61,13 @@ static bool may_select(const struct kvs *selector, const struct kvs *labels)
 struct bound {
     int64_t ns_id;
     const struct kube_binding *b;
-    bool described;
     bool observed;
     int64_t targets;
     int64_t healthy;
+    bool draining;
+    bool failing_open; /* nothing but unhealthy targets */
+    bool not_in_use;
+    const char *balancer; /* that it stands behind, or stood last; "" */
 };
 
 static bool load_service(struct store *s, const struct bound *x, struct arena *a,
@@ -123,10 +128,14 @@ static bool load_bound(struct store *s, struct arena *a, struct list *ret, struc
             struct bound *x = facts_push(&all, sizeof *x);
             *x = (struct bound){.ns_id = db_int(st, 1),
                                 .b = b,
-                                .described = db_int(st, 3) != 0,
-                                .observed = db_int(st, 4) != 0,
-                                .targets = db_int(st, 5),
-                                .healthy = db_int(st, 6)};
+                                .observed = db_int(st, 3) != 0,
+                                .targets = db_int(st, 4),
+                                .healthy = db_int(st, 5),
+                                .draining = db_int(st, 6) != 0,
+                                .not_in_use = db_int(st, 7) != 0,
+                                .failing_open = db_int(st, 9) > 0 &&
+                                                db_int(st, 9) + db_int(st, 6) == db_int(st, 4),
+                                .balancer = db_text(st, 8, a)};
         }
     }
 }
@@ -149,7 +158,8 @@ static struct group_wish *same_group(struct facts_array *all, struct idmap *inde
                              .name = b->group_name,
                              .role_arn = b->role_arn,
                              .external_id = b->external_id,
-                             .vpc_id = b->vpc_id};
+                             .vpc_id = b->vpc_id,
+                             .balancer = ""};
     return w;
 }
 
@@ -172,7 +182,8 @@ bool store_group_wishes(struct store *s, struct arena *a, struct list *ret, stru
         bool sick = x->healthy < x->targets;
         struct group_wish *w = same_group(&all, &index, x->b);
         w->hot = w->hot || moving || sick || !x->observed;
-        w->details = w->details || !x->described || sick || moving;
+        w->attributes = w->attributes || x->draining || x->failing_open;
+        w->balancer = x->not_in_use ? x->balancer : w->balancer;
     }
     idmap_fini(&index);
     *ret = facts_take(&all, sizeof(struct group_wish), a);

@@ -18,6 +18,8 @@ static void read_xml(const char *text, size_t len, struct arena *a)
     (void)!elb_read_groups(text, len, a, &page, &err);
     (void)!elb_read_balancers(text, len, a, &page, &err);
     (void)!elb_read_attributes(text, len, a, &list, &err);
+    (void)!elb_read_listeners(text, len, a, &page, &err);
+    (void)!elb_read_rules(text, len, a, &page, &err);
     elb_read_error(500, text, len, &error);
 }
 

@@ -60,17 +60,21 @@ INLINE void sql_blob(struct fixture *f, const char *statement, const struct fiel
 
 INLINE void fixture_schema(struct fixture *f)
 {
-    AUTO(buf) text = BUF_INIT(1 << 20);
-    char chunk[4096];
-    size_t n = 0;
-    FILE *file = fopen(SOURCE_DIR "/schema/0001_initial.sql", "re");
-    assert_non_null(file);
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0) {
-        assert_true(buf_add(&text, chunk, n));
-    }
-    assert_int_equal(fclose(file), 0);
+    static const char *const files[] = {"0001_initial", "0002_routes"};
     sql(f, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;");
-    sql(f, "%s", buf_str(&text));
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        AUTO(buf) text = BUF_INIT(1 << 20);
+        char chunk[4096];
+        size_t n = 0;
+        (void)snprintf(chunk, sizeof chunk, "%s/schema/%s.sql", SOURCE_DIR, files[i]);
+        FILE *file = fopen(chunk, "re");
+        assert_non_null(file);
+        while ((n = fread(chunk, 1, sizeof chunk, file)) > 0) {
+            assert_true(buf_add(&text, chunk, n));
+        }
+        assert_int_equal(fclose(file), 0);
+        sql(f, "%s", buf_str(&text));
+    }
 }
 
 /* id, namespace id, kind, name, state, rank, since after T0 in seconds */

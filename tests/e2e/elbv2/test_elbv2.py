@@ -170,6 +170,71 @@ class Elbv2(unittest.TestCase):
         status, _, body = off.request(path.format("good"), method="POST")
         self.assertEqual((status, json.loads(body)["type"]), (409, "/problems/conflict"))
 
+    def calls(self, action: str) -> int:
+        """How often the simulator was asked that."""
+        count: int = self.sim.control("aws", method="GET")["counts"].get(action, 0)
+        return count
+
+    @staticmethod
+    def group(server: Gatehouse, name: str) -> dict[str, Any]:
+        """The target group with everything that is known of it."""
+        row = next(g for g in server.get("/targetgroups")["items"] if g["name"] == name)
+        whole: dict[str, Any] = server.get(f"/targetgroups/{row['id']}")
+        return whole
+
+    def test_attributes_are_read_when_a_finding_needs_them(self) -> None:
+        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": "alb-fast"})
+        self.sim.control("do", {"do": "group", "binding": "shop/good", "drain": "20s"})
+        server = self.serve(self.plain)
+        self.healthy(server)
+        server.wait_state("shop", "good", "serving")
+        server.wait_state("shop", "bad", "serving")
+        self.assertEqual((self.calls("DescribeTargetGroupAttributes"), self.group(server, "good")["attributes"]), (0, None))
+        self.sim.control("do", {"do": "set-image", "workload": "shop/good", "image": "registry.example/shop/good:2"})
+        found = wait_until("targets drain: its attributes are there", lambda: self.group(server, "good")["attributes"], 60)
+        self.assertEqual(found["deregistration_delay.timeout_seconds"], "20")
+        self.assertEqual(self.group(server, "bad")["attributes"], None)
+        self.assertEqual(self.calls("DescribeTargetGroupAttributes"), 1)
+        self.assertEqual(self.calls("DescribeListeners"), 0)
+
+    def causes(self, server: Gatehouse, code: str, name: str = "good") -> dict[str, Any] | None:
+        return next((c for c in server.rollout("shop", name)["causes"] if c["code"] == code), None)
+
+    def test_listeners_and_rules_are_read_when_a_group_is_not_in_use(self) -> None:
+        place = {"balancer": "front", "listener": {"port": 443, "protocol": "HTTPS"}}
+        self.sim.control("do", {"do": "group", "binding": "shop/good", **place, "rule": {"priority": 10, "host": "a.example"}})
+        self.sim.control("do", {"do": "group", "binding": "shop/bad", **place, "rule": {"priority": 20, "host": "b.example", "weight": 7}})
+        server = self.serve(self.plain)
+        self.healthy(server)
+        server.wait_state("shop", "good", "serving")
+        self.assertEqual((self.calls("DescribeListeners"), self.group(server, "good")["routing"]), (0, None))
+        self.sim.control("faults", {"action": "status", "resource": "DescribeRules", "verb": "call", "code": 403, "reason": "AccessDenied",
+                                    "duration": 600})
+        self.sim.control("do", {"do": "group", "binding": "shop/good", "attached": False})
+        self.sim.control("do", {"do": "set-image", "workload": "shop/good", "image": "registry.example/shop/good:2"})
+        wait_until("what is not allowed is said", lambda: "elasticloadbalancing:DescribeRules" in self.source(server)["message"], 60, 0.3)
+        self.assertEqual(self.source(server)["state"], "ok", "health is read all the same")
+        routing = wait_until("the listeners are there", lambda: self.group(server, "good")["routing"], 30)
+        self.assertEqual([(li["protocol"], li["port"], li["rules"]) for li in routing["listeners"]], [("HTTPS", 443, None)])
+        self.assertIn("aws_denied", [c["code"] for c in server.get("/audit")["cluster_findings"]])
+        self.sim.control("faults", method="DELETE")
+        path = "/api/v1/namespaces/shop/rollouts/deployment/good/refresh"
+        wait_until("it may be asked again", lambda: server.request(path, method="POST")[0] == 202, 10)
+        self.wait_source(server, "ok")
+        wait_until("rules are there", lambda: self.group(server, "good")["routing"]["listeners"][0]["rules"] == 1, 30)
+        wait_until("nothing is denied", lambda: self.source(server)["message"] == "", 30)
+        cause = wait_until("its cause is named", lambda: self.causes(server, "target_group_not_in_use"), 90)
+        evidence = {(e["object"], e["field"]): e["value"] for e in cause["evidence"]}
+        listener = next(v for (o, f), v in evidence.items() if (o, f) == ("LoadBalancer/front", "listener HTTPS:443"))
+        self.assertEqual(listener, "fixed-response; rule 20 to bad with weight 7")
+        self.assertTrue([v for (o, f), v in evidence.items() if o == "LoadBalancer/front" and f.startswith("listeners and rules")
+                         and v == "1 and 1: none forwards here"], evidence)
+        self.assertEqual(cause["confidence"], "certain")
+        before = self.calls("DescribeListeners")
+        self.sim.control("do", {"do": "group", "binding": "shop/good", "attached": True})
+        server.wait_state("shop", "good", "serving", seconds=90)
+        self.assertLessEqual(self.calls("DescribeListeners"), before + 1)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -65,6 +65,57 @@ static void given_the_views_when_asked_then_envelope_and_content(void **state)
     json_decref(get(b, "/api/v1/namespaces/shop", "", 200, NULL));
 }
 
+/* What is read only when a finding needs it: null before, then what came. */
+static void given_a_group_when_details_were_read_then_shown(void **state)
+{
+    struct bed *b = *state;
+    json_t *v = get(b, "/api/v1/targetgroups/5", "", 200, NULL);
+    assert_true(json_is_null(at(v, "attributes")));
+    assert_true(json_is_null(at(v, "attributes_at")));
+    assert_true(json_is_null(at(v, "routing")));
+    json_decref(v);
+    static const struct elb_attribute attribute = {"deregistration_delay.timeout_seconds", "30"};
+    static const struct elb_forward forwards[] = {{"arn:tg/web", "10", 0},
+                                                  {"arn:tg/other", "default", -1}};
+    static const struct elb_listener listeners[] = {
+        {.protocol = "HTTPS",
+         .port = 443,
+         .action = "forward",
+         .rules = 1,
+         .forwards = {forwards, 2}},
+        {.protocol = "HTTP", .port = 80, .action = "redirect", .rules = -1}};
+    struct elb_group g;
+    struct elb_balancer lb;
+    record_clear(&elb_group_table, &g);
+    record_clear(&elb_balancer_table, &lb);
+    g.attributes = (struct list){&attribute, 1};
+    g.attributes_at = T0;
+    lb.arn = "arn:lb";
+    lb.name = "front";
+    lb.listeners = (struct list){listeners, 2};
+    lb.listeners_at = T0;
+    sql_blob(&b->f, "UPDATE target_group SET body = ?1, behind_arn = 'arn:lb' WHERE id = 5",
+             &elb_group_table, &g);
+    sql_blob(&b->f, "INSERT INTO balancer VALUES ('arn:lb', ?1, 0)", &elb_balancer_table, &lb);
+    struct feed_item item = {.what = FEED_GROUP, .namespace = "", .kind = "", .name = "k8s-web"};
+    publish(b, &item, 1, false);
+    v = get(b, "/api/v1/targetgroups/5", "", 200, NULL);
+    json_t *attributes = at(v, "attributes");
+    assert_string_equal(json_string_value(json_object_get(attributes, attribute.key)), "30");
+    assert_string_equal(text_at(v, "attributes_at"), "2025-10-09T08:53:20Z");
+    assert_string_equal(text_at(v, "routing.name"), "front");
+    assert_string_equal(text_at(v, "routing.load_balancer"), "arn:lb");
+    assert_int_equal(json_array_size(at(v, "routing.listeners")), 2);
+    assert_string_equal(text_at(v, "routing.listeners.0.forwards.0.target_group"), "arn:tg/web");
+    assert_string_equal(text_at(v, "routing.listeners.0.forwards.0.rule"), "10");
+    assert_int_equal(int_at(v, "routing.listeners.0.forwards.0.weight"), 0);
+    assert_true(json_is_null(at(v, "routing.listeners.0.forwards.1.weight")));
+    assert_int_equal(int_at(v, "routing.listeners.0.rules"), 1);
+    assert_true(json_is_null(at(v, "routing.listeners.1.rules")));
+    assert_string_equal(text_at(v, "routing.listeners.1.action"), "redirect");
+    json_decref(v);
+}
+
 static void given_what_is_not_there_when_asked_then_problems(void **state)
 {
     struct bed *b = *state;
@@ -696,6 +747,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(given_the_views_when_asked_then_envelope_and_content),
+        T(given_a_group_when_details_were_read_then_shown),
         T(given_what_is_not_there_when_asked_then_problems),
         T(given_a_cursor_when_followed_then_next_page_and_only_with_its_filters),
         T(given_changes_elsewhere_when_asked_again_then_304_and_own_change_200),

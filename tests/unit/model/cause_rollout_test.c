@@ -490,6 +490,21 @@ static const char *said_of(struct lab *l, const struct list *findings)
     return text;
 }
 
+/* Health is read, so the source is fine; an action that only some findings need is refused. */
+static void a_right_that_only_some_findings_need_is_told_quietly(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    struct scope_verdict found;
+    l->cluster.aws_state = "ok";
+    l->cluster.aws_message = "denied: elasticloadbalancing:DescribeRules";
+    judge_cluster(&l->cluster, &l->policy, l->a, &found);
+    assert_string_equal(said_of(l, &found.findings),
+                        "aws_denied Source/aws info ok: denied: elasticloadbalancing:"
+                        "DescribeRules\n");
+    lab_free(l);
+}
+
 static void each_state_of_a_source_has_its_words(void **state)
 {
     (void)state;
@@ -502,7 +517,8 @@ static void each_state_of_a_source_has_its_words(void **state)
         l->cluster.kube_stale = c->stale;
         l->cluster.kube_ok_at = INT64_C(1759999910000);
         l->cluster.aws_state = c->aws;
-        l->cluster.aws_message = "AccessDenied: ... DescribeTargetHealth";
+        l->cluster.aws_message =
+            strcmp(c->aws, "ok") == 0 ? "" : "AccessDenied: ... DescribeTargetHealth";
         l->cluster.denied_kinds = c->denied_kinds;
         judge_cluster(&l->cluster, &l->policy, l->a, &found);
         const char *said = said_of(l, &found.findings);
@@ -739,6 +755,7 @@ int main(void)
         cmocka_unit_test(a_foreign_target_is_told),
         cmocka_unit_test(the_cluster_tells_of_its_sources_and_controller),
         cmocka_unit_test(each_state_of_a_source_has_its_words),
+        cmocka_unit_test(a_right_that_only_some_findings_need_is_told_quietly),
         cmocka_unit_test(a_group_that_is_denied_is_told_of_its_binding_alone),
         cmocka_unit_test(the_cluster_tells_what_stands_behind_the_webhook),
         cmocka_unit_test(no_credentials_are_no_fault),

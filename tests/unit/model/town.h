@@ -307,7 +307,6 @@ static inline struct elb_group *town_group(struct town *t, struct facts_binding 
     g->matcher = "200";
     g->health_interval = 15;
     g->health_timeout = 5;
-    g->listener_count = 1;
     lab_str(t->l, &g->load_balancer_arns,
             "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/x");
     if (t->vary != BLIND) {

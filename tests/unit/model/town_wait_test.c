@@ -407,7 +407,6 @@ static void blue_group_without_listener(struct town *t)
 {
     struct elb_group *g = town_group(t, t->b);
     g->load_balancer_arns = (struct strs){0};
-    g->listener_count = 0;
     up(t);
     town_says(t, "unused", "Target.NotInUse", "Target group is not configured to receive traffic");
     town_after(t, 180);

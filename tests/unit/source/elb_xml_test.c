@@ -126,8 +126,7 @@ static void given_groups_and_balancers_when_read_then_lists_and_markers_are_ther
     assert_int_equal(g[0].health_enabled, 1);
     assert_int_equal(g[0].health_interval, 15);
     assert_string_equal(g[0].matcher, "200-299");
-    assert_int_equal(g[0].listener_count, -1);
-    assert_int_equal(g[1].listener_count, 0); /* no load balancer leads here */
+    assert_int_equal(g[1].load_balancer_arns.n, 0);
     assert_int_equal(g[1].health_enabled, -1);
     assert_string_equal(g[1].name, "");
     static const char lbs[] = "<X><DescribeLoadBalancersResult><LoadBalancers><member>"
@@ -148,6 +147,66 @@ static void given_groups_and_balancers_when_read_then_lists_and_markers_are_ther
     assert_true(elb_read_attributes(attrs, strlen(attrs), a, &list, &err));
     assert_int_equal(list.n, 1);
     assert_string_equal(LIST_AT(struct elb_attribute, list, 0)->value, "30");
+}
+
+static void given_listeners_and_rules_when_read_then_lists_inside_lists(void **st)
+{
+    (void)st;
+    static const char listeners[] =
+        "<X><DescribeListenersResult><Listeners><member><DefaultActions><member><Order>1</Order>"
+        "<Type>authenticate-oidc</Type></member><member><TargetGroupArn>arn:a</TargetGroupArn>"
+        "<Type>forward</Type><Order>2</Order><ForwardConfig><TargetGroups><member><Weight>0"
+        "</Weight><TargetGroupArn>arn:a</TargetGroupArn></member><member><TargetGroupArn>arn:b"
+        "</TargetGroupArn></member></TargetGroups><TargetGroupStickinessConfig><Enabled>false"
+        "</Enabled></TargetGroupStickinessConfig></ForwardConfig></member></DefaultActions>"
+        "<Port>443</Port><ListenerArn>li1</ListenerArn><Protocol>HTTPS</Protocol>"
+        "<Certificates><member><CertificateArn>c</CertificateArn></member></Certificates></member>"
+        "<member><ListenerArn>li2</ListenerArn><DefaultActions/></member></Listeners><NextMarker>m"
+        "</NextMarker></DescribeListenersResult></X>";
+    AUTO_PTR(arena) a = arena_new(0);
+    struct elb_page page;
+    struct err err = {0};
+    assert_true(elb_read_listeners(listeners, strlen(listeners), a, &page, &err));
+    assert_int_equal(page.items.n, 2);
+    assert_string_equal(page.marker, "m");
+    const struct elb_listener_row *l = page.items.items;
+    assert_string_equal(l[0].arn, "li1"); /* behind the lists: the row has not moved */
+    assert_int_equal(l[0].port, 443);
+    assert_string_equal(l[0].protocol, "HTTPS");
+    assert_int_equal(l[0].actions.n, 2);
+    const struct elb_action *action = l[0].actions.items;
+    assert_string_equal(action[0].type, "authenticate-oidc");
+    assert_string_equal(action[1].type, "forward");
+    assert_int_equal(action[1].order, 2);
+    assert_string_equal(action[1].group_arn, "arn:a");
+    assert_int_equal(action[0].shares.n, 0);
+    assert_int_equal(action[1].shares.n, 2);
+    const struct elb_share *share = action[1].shares.items;
+    assert_int_equal(share[0].weight, 0);
+    assert_string_equal(share[0].group_arn, "arn:a");
+    assert_int_equal(share[1].weight, -1); /* absent is not zero */
+    assert_string_equal(share[1].group_arn, "arn:b");
+    assert_string_equal(l[1].arn, "li2");
+    assert_int_equal(l[1].actions.n, 0);
+    AUTO(buf) rules = BUF_INIT(1 << 20);
+    (void)buf_addz(&rules, "<X><DescribeRulesResult><Rules>");
+    for (int i = 0; i < 100; i++) { /* the arrays grow several times */
+        (void)buf_addf(&rules,
+                       "<member><Priority>%d</Priority><IsDefault>false</IsDefault><Actions>"
+                       "<member><Type>forward</Type><TargetGroupArn>arn:%d</TargetGroupArn>"
+                       "</member></Actions></member>",
+                       i + 1, i);
+    }
+    (void)buf_addz(&rules, "<member><Priority>default</Priority><IsDefault>true</IsDefault>"
+                           "</member></Rules></DescribeRulesResult></X>");
+    assert_true(elb_read_rules(buf_str(&rules), rules.len, a, &page, &err));
+    assert_int_equal(page.items.n, 101);
+    const struct elb_rule_row *r = page.items.items;
+    assert_string_equal(r[99].priority, "100");
+    assert_int_equal(r[99].is_default, 0);
+    assert_string_equal(LIST_AT(struct elb_action, r[99].actions, 0)->group_arn, "arn:99");
+    assert_string_equal(r[100].priority, "default");
+    assert_int_equal(r[100].is_default, 1);
 }
 
 static void given_every_error_shape_when_read_then_code_and_message(void **st)
@@ -220,6 +279,7 @@ int main(void)
         cmocka_unit_test(
             given_odd_documents_when_read_then_empty_lists_are_fine_and_the_rest_refused),
         cmocka_unit_test(given_groups_and_balancers_when_read_then_lists_and_markers_are_there),
+        cmocka_unit_test(given_listeners_and_rules_when_read_then_lists_inside_lists),
         cmocka_unit_test(given_every_error_shape_when_read_then_code_and_message),
         cmocka_unit_test(given_an_sts_answer_when_read_then_credentials_with_their_end),
     };

@@ -150,7 +150,7 @@ static void a_newer_file_is_refused_and_left_alone(void **state)
     assert_int_equal(err.code, ERR_STORE);
     assert_non_null(strstr(err.text, "newer gatehouse"));
     assert_non_null(strstr(err.text, p.path));
-    run_sql(p.path, "PRAGMA user_version = 1"); /* the older program finds its rows again */
+    run_sql(p.path, "PRAGMA user_version = 2"); /* the older program finds its rows again */
     assert_true(try_open(p.path, &s, &note, &err));
     assert_null(note);
     store_close(s);
@@ -219,6 +219,56 @@ static void migrations_go_forward_one_by_one(void **state)
     assert_int_equal(sqlite3_column_int(st, 0), 2);
     (void)sqlite3_finalize(st);
     db_close(&db);
+    bed_remove_files(p.dir);
+}
+
+/* A file as version 1 left it: rows stay, and what version 2 counts is counted from them. */
+static void a_file_of_version_one_goes_forward(void **state)
+{
+    (void)state;
+    struct place p = place_new();
+    struct store *s = NULL;
+    char *note = NULL;
+    struct err err = {0};
+    AUTO(buf) text = BUF_INIT(1 << 20);
+    char chunk[4096];
+    size_t n = 0;
+    FILE *f = fopen(SOURCE_DIR "/schema/0001_initial.sql", "rb");
+    assert_non_null(f);
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0) {
+        assert_true(buf_add(&text, chunk, n));
+    }
+    assert_int_equal(fclose(f), 0);
+    run_sql(p.path, buf_str(&text));
+    char head[256];
+    (void)snprintf(head, sizeof head, "PRAGMA application_id=%d; PRAGMA user_version=1",
+                   STORE_APPLICATION_ID);
+    run_sql(p.path, head);
+    run_sql(p.path,
+            "INSERT INTO cluster (id, name) VALUES (1, 'test');"
+            "INSERT INTO target_group (id, cluster, arn, balancer_arn) VALUES"
+            " (1, 1, 'arn:a', 'arn:lb'), (2, 1, 'arn:b', '');"
+            "INSERT INTO target (group_id, target, port, state, reason, first_seen_at,"
+            " state_since, body) VALUES (1, 'x', 1, 'draining', '', 0, 0, x'00'),"
+            " (1, 'y', 1, 'draining', '', 0, 0, x'00'), (1, 'z', 1, 'unhealthy', '', 0, 0, x'00'),"
+            " (2, 'x', 1, 'unused', 'Target.NotInUse', 0, 0, x'00')");
+    assert_true(try_open(p.path, &s, &note, &err));
+    assert_null(note);
+    sqlite3 *h = NULL;
+    sqlite3_stmt *st = NULL;
+    assert_int_equal(sqlite3_open(p.path, &h), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(
+            h,
+            "SELECT group_concat(arn || ' ' || behind_arn || ' ' ||"
+            " draining || ' ' || not_in_use || ' ' || unhealthy, ', ') FROM target_group",
+            -1, &st, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(st, 0), "arn:a arn:lb 2 0 1, arn:b  0 1 0");
+    (void)sqlite3_finalize(st);
+    assert_int_equal(sqlite3_close(h), SQLITE_OK);
+    store_close(s);
     bed_remove_files(p.dir);
 }
 
@@ -322,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_second_writer_is_refused),
         cmocka_unit_test(places_that_cannot_be_are_named),
         cmocka_unit_test(migrations_go_forward_one_by_one),
+        cmocka_unit_test(a_file_of_version_one_goes_forward),
         cmocka_unit_test(an_empty_file_becomes_a_store),
         cmocka_unit_test(bodies_of_another_shape_are_listed_anew),
         cmocka_unit_test(a_kill_in_the_middle_loses_no_committed_row),

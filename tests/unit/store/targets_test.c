@@ -179,11 +179,9 @@ static void descriptions_keep_attributes_that_were_read(void **state)
         g->name = "k8s-web";
         g->protocol = "HTTP";
         g->load_balancer_arns = (struct strs){balancers, 1};
-        g->listener_count = -1;
         if (i == 0) {
             g->attributes = (struct list){&attribute, 1};
             g->attributes_at = 99;
-            g->listener_count = 2;
         }
         g->health_interval = i == 2 ? 30 : 15;
         lb->arn = "arn:lb";
@@ -204,7 +202,6 @@ static void descriptions_keep_attributes_that_were_read(void **state)
     assert_non_null(g->group);
     assert_int_equal(g->group->attributes.n, 1);
     assert_int_equal(g->group->attributes_at, 99);
-    assert_int_equal(g->group->listener_count, 2);
     assert_int_equal(g->group->health_interval, 30);
     assert_non_null(g->balancer);
     assert_string_equal(g->balancer->type, "network");
@@ -327,6 +324,135 @@ static void bindings_share_groups_and_unbound_groups_go(void **state)
     bed_fini(&b);
 }
 
+/* A load balancer as an answer has it: a description, or its listeners alone. */
+static void balancer(struct bed *b, const char *name, const char *group, int64_t listeners_at)
+{
+    struct change *c = change_new(CHANGE_GROUPS, 0);
+    struct elb_balancer *lb = arena_array(c->arena, struct elb_balancer, 1);
+    struct elb_listener *li = arena_array(c->arena, struct elb_listener, 1);
+    struct elb_forward *f = arena_array(c->arena, struct elb_forward, 1);
+    record_clear(&elb_balancer_table, lb);
+    *f = (struct elb_forward){arena_strdup(c->arena, group), "default", -1};
+    *li = (struct elb_listener){
+        .protocol = "HTTP", .port = 80, .action = "forward", .rules = 0, .forwards = {f, 1}};
+    lb->arn = "arn:lb";
+    lb->name = arena_strdup(c->arena, name);
+    lb->listeners = (struct list){li, listeners_at != 0 ? 1 : 0};
+    lb->listeners_at = listeners_at;
+    c->balancers = lb;
+    c->n_balancers = 1;
+    bed_do(b, c);
+}
+
+static void described(struct bed *b, const char *balancer_arn)
+{
+    struct change *c = change_new(CHANGE_GROUPS, 0);
+    struct elb_group *g = arena_array(c->arena, struct elb_group, 1);
+    const char **arns = arena_array(c->arena, const char *, 1);
+    record_clear(&elb_group_table, g);
+    arns[0] = balancer_arn;
+    g->arn = arn;
+    g->name = "k8s-web";
+    g->load_balancer_arns = (struct strs){arns, balancer_arn[0] != '\0' ? 1 : 0};
+    c->groups = g;
+    c->n_groups = 1;
+    bed_do(b, c);
+}
+
+static const struct facts_group *group_facts(struct bed *b, struct arena *a)
+{
+    struct facts f;
+    bed_begin(b);
+    facts_of(b, 1, a, &f);
+    bed_commit(b);
+    return LIST_AT(struct facts_binding, f.ns->bindings, 0)->group;
+}
+
+static bool marks(struct bed *b)
+{
+    bool any = store_dirty_count(b->s) > 0;
+    (void)drain_has(b, DIRTY_CLUSTER, 0, NULL);
+    return any;
+}
+
+static void listeners_and_descriptions_keep_each_other_and_mark_who_stands_there(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    described(&b, "arn:lb");
+    balancer(&b, "front", "", 0);
+    (void)marks(&b);
+    balancer(&b, "", "arn:other", 50);
+    assert_true(marks(&b));
+    balancer(&b, "front", "", 0); /* described again, and read again: nothing is new */
+    balancer(&b, "", "arn:other", 60);
+    assert_false(marks(&b));
+    const struct facts_group *g = group_facts(&b, a);
+    assert_non_null(g->balancer);
+    assert_null(g->last_balancer);
+    assert_string_equal(g->balancer->name, "front");
+    assert_int_equal(g->balancer->listeners_at, 60);
+    assert_int_equal(g->balancer->listeners.n, 1);
+    described(&b, ""); /* a listener was switched away: ELBv2 names no load balancer any more */
+    (void)marks(&b);
+    g = group_facts(&b, a);
+    assert_null(g->balancer);
+    assert_non_null(g->last_balancer);
+    assert_string_equal(g->last_balancer->name, "front");
+    balancer(&b, "", "arn:third", 70); /* it still concerns the group that it left */
+    assert_true(marks(&b));
+    const struct elb_listener *l =
+        LIST_AT(struct elb_listener, group_facts(&b, a)->last_balancer->listeners, 0);
+    assert_string_equal(LIST_AT(struct elb_forward, l->forwards, 0)->group_arn, "arn:third");
+    bed_fini(&b);
+}
+
+static void wishes_ask_for_details_only_while_a_finding_needs_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *state;
+        const char *reason;
+        bool attributes;
+        bool listeners;
+    } rows[] = {{"healthy", "", false, false},
+                {"initial", "Elb.RegistrationInProgress", false, false},
+                {"draining", "Target.DeregistrationInProgress", true, false},
+                {"unused", "Target.NotInUse", false, true},
+                {"unused", "Target.IpUnusable", false, false},
+                {"healthy", "", false, false}};
+    struct bed b;
+    struct err err = {0};
+    struct list wishes;
+    AUTO_PTR(arena) a = arena_new(0);
+    shop(&b, a);
+    described(&b, "arn:lb");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *ids[] = {"10.0.0.1", "10.0.0.9"};
+        const char *states[] = {rows[i].state, "healthy"};
+        struct change *c = health(ids, states, 2);
+        ((struct elb_target *)(uintptr_t)c->targets)[0].reason = rows[i].reason;
+        described(&b, i == 3 ? "" : "arn:lb"); /* the one it stood behind counts as well */
+        bed_do(&b, c);
+        assert_true(store_group_wishes(b.s, a, &wishes, &err));
+        const struct group_wish *w = LIST_AT(struct group_wish, wishes, 0);
+        assert_int_equal(w->attributes, rows[i].attributes);
+        assert_string_equal(w->balancer, rows[i].listeners ? "arn:lb" : "");
+    }
+    const char *ids[] = {"10.0.0.1"};
+    const char *initial[] = {"initial"};
+    const char *none[] = {"unhealthy"};
+    bed_do(&b, health(ids, initial, 1)); /* nothing healthy yet is no failing open */
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_false(LIST_AT(struct group_wish, wishes, 0)->attributes);
+    bed_do(&b, health(ids, none, 1));
+    assert_true(store_group_wishes(b.s, a, &wishes, &err));
+    assert_true(LIST_AT(struct group_wish, wishes, 0)->attributes); /* it fails open */
+    bed_fini(&b);
+}
+
 static void wishes_are_hot_where_something_moves(void **state)
 {
     (void)state;
@@ -342,7 +468,7 @@ static void wishes_are_hot_where_something_moves(void **state)
     const struct group_wish *w = LIST_AT(struct group_wish, wishes, 0);
     assert_string_equal(w->arn, arn);
     assert_true(w->hot);
-    assert_true(w->details);
+    assert_false(w->attributes);
     const char *ids[] = {"10.0.0.1"};
     const char *good[] = {"healthy"};
     const char *bad[] = {"unhealthy"};
@@ -378,6 +504,8 @@ int main(void)
         cmocka_unit_test(asked_for_by_hand_the_time_of_sight_is_news),
         cmocka_unit_test(descriptions_keep_attributes_that_were_read),
         cmocka_unit_test(attributes_alone_keep_the_description),
+        cmocka_unit_test(listeners_and_descriptions_keep_each_other_and_mark_who_stands_there),
+        cmocka_unit_test(wishes_ask_for_details_only_while_a_finding_needs_them),
         cmocka_unit_test(a_group_that_is_gone_says_so_until_it_answers_again),
         cmocka_unit_test(new_targets_are_the_controllers_sign_of_life),
         cmocka_unit_test(bindings_share_groups_and_unbound_groups_go),
