@@ -213,8 +213,9 @@ bool slices_have(const struct list *slices, const char *service, const char *add
     return false;
 }
 
-/* A target that has long been there and no endpoint of the Service explains; a younger one is
- * looked at again. At most a few are looked up, so that the cost stays linear. */
+/* A healthy target that has long been there and no endpoint of the Service explains (one that is
+ * not healthy is rather left over from a pod of ours); a younger one is looked at again. At most a
+ * few are looked up, so that the cost stays linear. */
 static const struct facts_target *foreign_target(struct judge *j, const struct view *v)
 {
     enum { LOOKUPS = 20 };
@@ -224,7 +225,7 @@ static const struct facts_target *foreign_target(struct judge *j, const struct v
         const struct facts_target *t = LIST_AT(struct facts_target, g->targets, i);
         int64_t old_at = later(t->first_seen_at, t->state_since) + FOREIGN_GRACE;
         bool young = j->sight->now < old_at;
-        if (strstr(t->t.state, "draining") != NULL || left[young] == 0) {
+        if (strcmp(t->t.state, "healthy") != 0 || left[young] == 0) {
             continue;
         }
         left[young]--;

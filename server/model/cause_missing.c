@@ -77,6 +77,18 @@ static void wrong(struct judge *j, struct lack *ret, const char *where, const st
     ret->b = arena_printf(j->a, "%s %s=%s", where, kv->key, kv->value);
 }
 
+static bool family_serves(const struct judge *j, bool is_auto)
+{
+    enum kind kind = is_auto ? KIND_BINDING_AUTO : KIND_BINDING_LBC;
+    for (uint32_t i = 0; i < j->f->ns->bindings.n; i++) {
+        const struct facts_binding *fb = LIST_AT(struct facts_binding, j->f->ns->bindings, i);
+        if (fb->binding->meta.kind == kind && binding_is_ip(fb)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The other family's key counts as wrong only where nothing of that family serves the namespace. */
 static bool label_lack(struct judge *j, bool is_auto, const struct pod_sheet *p, struct lack *ret)
 {
@@ -84,6 +96,10 @@ static bool label_lack(struct judge *j, bool is_auto, const struct pod_sheet *p,
     const char *own = inject_keys[is_auto];
     const char *value = kvs_get(&ns->labels, own);
     const struct kv *other = meant(&ns->labels, own);
+    if (other != NULL && strcmp(other->key, inject_keys[!is_auto]) == 0 &&
+        family_serves(j, !is_auto)) {
+        other = NULL;
+    }
     const char *noted = kvs_get(&ns->annotations, own);
     const struct kv *on_pod = NULL;
     ret->object = object_of(j, "Namespace", j->sight->ns);

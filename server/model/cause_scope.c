@@ -50,26 +50,20 @@ struct scope_verdict scope_close(struct judge *j)
 
 /* ---- a namespace ---- */
 
-static bool has_ip_binding(const struct facts_namespace *ns, enum kind kind)
+static bool is_fine(const char *verdict)
 {
-    for (uint32_t i = 0; i < ns->bindings.n; i++) {
-        const struct facts_binding *fb = LIST_AT(struct facts_binding, ns->bindings, i);
-        if (fb->binding->meta.kind == kind && binding_is_ip(fb) &&
-            fb->binding->meta.deleted_at == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strcmp(verdict, "enabled") == 0 || strcmp(verdict, "not_applicable") == 0;
 }
 
+/* Of the first family that lacks it. */
 static void label(struct judge *j)
 {
-    const char *verdict = namespace_injection(j->f->ns, j->f->cluster);
+    bool is_auto = is_fine(namespace_injection_of(j->f->ns, j->f->cluster, false));
+    const char *verdict = namespace_injection_of(j->f->ns, j->f->cluster, is_auto);
     bool missing = strcmp(verdict, "missing") == 0;
     if (!missing && strncmp(verdict, "wrong", 5) != 0 && strcmp(verdict, "annotation_only") != 0) {
         return;
     }
-    bool is_auto = !has_ip_binding(j->f->ns, KIND_BINDING_LBC);
     const char *key = inject_key(is_auto);
     const char *object = object_of(j, "Namespace", j->sight->ns);
     const char *value = kvs_get(&j->f->ns->object->meta.labels, key);

@@ -182,14 +182,17 @@ static bool not_begun(struct judge *j, struct pod_sheet *p)
     if (e == NULL && p->pace == PACE_ON_TIME) {
         return false;
     }
-    struct finding *f = claim_pod(j, p,
-                                  &(struct claim){.code = "container_not_created",
-                                                  .object = j->sight->workload,
-                                                  .severity = severity_of_pace(p),
-                                                  .likely = e == NULL,
-                                                  .since = p->starting_since,
-                                                  .a = "",
-                                                  .b = e != NULL ? e->message : ""});
+    struct finding *f =
+        claim_pod(j, p,
+                  &(struct claim){.code = "container_not_created",
+                                  .object = j->sight->workload,
+                                  .severity = severity_of_pace(p),
+                                  .likely = e == NULL,
+                                  .since = p->starting_since,
+                                  .a = "",
+                                  .b = e != NULL ? e->message
+                                                 : "no reason is given, and a large "
+                                                   "image may still be on its way"});
     if (wants_evidence(f)) {
         finding_evidence(j, f, pod_object(j, p), "containers", "none has run on node %s",
                          pod->node);

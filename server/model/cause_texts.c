@@ -9,6 +9,7 @@
  *   {ns} {pod} {node} {binding} {service} {arn} {region} {usual}
  *   {name}          the workload's; {refused}: what a webhook keeps from being made
  *   {wait}          "Wait; past the usual time", or that it is past it
+ *   {advice}        what a wrong code says about the app
  *   {check}         the health check's settings; {config}: the webhook configuration it is about
  *   {cns}           the controller's namespace; "" behind Auto Mode, which has no pods to look at
  *   {a} {b}         the rule's own words; {:a} is ": a", {(b)} is " (b)", { b} a sentence of its
@@ -57,7 +58,7 @@ static const struct cause_text texts[] = {
      "Check the image name and tag, that the registry has it, and the pull secret.",
      {DESCRIBE_POD}},
     {"container_not_created",
-     "The node cannot start the containers of {pods} of {workload}, {since}{:b}",
+     "The node has not started the containers of {pods} of {workload}, {since}{:b}",
      "Give the pod what the message names: a ConfigMap, Secret or volume, an address in the "
      "subnet, a command that exists.",
      {DESCRIBE_POD, "kubectl -n {ns} get events --field-selector involvedObject.name={pod}"}},
@@ -320,7 +321,7 @@ static const struct cause_text texts[] = {
     {"health_check_code_mismatch",
      "The health check of binding {binding} gets another HTTP code than it expects from {pods} of "
      "{workload}, {since}{:b}{ check}",
-     "Compare the check's path, port and expected codes with what the app answers.",
+     "Compare the check's path, port and expected codes with what the app answers.{ advice}",
      {HEALTH, GROUP, "kubectl -n {ns} logs {pod} --since=5m"}},
     {"health_check_timeout",
      "The health check of binding {binding} gets no answer in time from {pods} of {workload}, "

@@ -132,6 +132,30 @@ static const char *wait_text(const struct writer *w)
                                            : "It takes longer than usual:";
 }
 
+/* What a wrong code says about the app: it stands in ELBv2's description, "[404]". */
+static const char *advice(const struct writer *w)
+{
+    const char *at = w->note->b != NULL ? strchr(w->note->b, '[') : NULL;
+    switch (at != NULL ? at[1] : '\0') {
+    case '3':
+        return "It redirects: point the check at a path that answers by itself, or expect that "
+               "code.";
+    case '4':
+        if (strncmp(at, "[400", 4) == 0) {
+            return "It does not take the request: see whether it wants HTTPS or another host name.";
+        }
+        return strncmp(at, "[401", 4) == 0 || strncmp(at, "[403", 4) == 0
+                   ? "It wants a login: point the check at a path that does not."
+               : strncmp(at, "[404", 4) == 0
+                   ? "It does not know the path: point the check at one that it serves."
+                   : "";
+    case '5':
+        return "It fails by itself: read its log.";
+    default:
+        return "";
+    }
+}
+
 static const char *config(const struct writer *w)
 {
     static const char kind[] = "MutatingWebhookConfiguration/";
@@ -222,11 +246,8 @@ static const char *word(const struct writer *w, const char *name)
     static const struct {
         const char *name;
         const char *(*text)(const struct writer *w);
-    } texts[] = {{"usual", usual},
-                 {"check", check},
-                 {"config", config},
-                 {"refused", refused},
-                 {"wait", wait_text}};
+    } texts[] = {{"usual", usual},   {"check", check},     {"config", config},
+                 {"advice", advice}, {"refused", refused}, {"wait", wait_text}};
     if (strcmp(name, "pods") == 0 || strcmp(name, "Pods") == 0) {
         return pods(w, name[0] == 'P');
     }

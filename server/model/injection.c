@@ -82,9 +82,26 @@ static bool is_enabled(const struct facts_namespace *ns, const struct facts_clus
     return value != NULL && strcmp(value, "enabled") == 0;
 }
 
-static const char *verdict_of(const struct facts_namespace *ns, const struct facts_cluster *cluster,
-                              bool auto_family)
+static bool has_ip_binding(const struct facts_namespace *ns, bool auto_family)
 {
+    for (uint32_t i = 0; i < ns->bindings.n; i++) {
+        const struct facts_binding *fb = LIST_AT(struct facts_binding, ns->bindings, i);
+        if ((fb->binding->meta.kind == KIND_BINDING_AUTO) == auto_family && binding_is_ip(fb) &&
+            fb->binding->meta.deleted_at == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The other family's label is right where that family has bindings of its own here. */
+const char *namespace_injection_of(const struct facts_namespace *ns,
+                                   const struct facts_cluster *cluster, bool auto_family)
+{
+    if (ns->object == NULL || !has_ip_binding(ns, auto_family)) {
+        return "not_applicable";
+    }
+    bool other_serves = has_ip_binding(ns, !auto_family);
     const struct meta *meta = &ns->object->meta;
     const char *own = auto_family ? auto_key : lbc_key;
     const char *other = auto_family ? lbc_key : auto_key;
@@ -94,34 +111,25 @@ static const char *verdict_of(const struct facts_namespace *ns, const struct fac
     if (kvs_get(&meta->labels, own) != NULL) {
         return "wrong_value";
     }
-    if (kvs_get(&meta->labels, other) != NULL) {
+    if (!other_serves && kvs_get(&meta->labels, other) != NULL) {
         return "wrong_family";
     }
-    bool annotated =
-        kvs_get(&meta->annotations, own) != NULL || kvs_get(&meta->annotations, other) != NULL;
+    bool annotated = kvs_get(&meta->annotations, own) != NULL ||
+                     (!other_serves && kvs_get(&meta->annotations, other) != NULL);
     return annotated ? "annotation_only" : "missing";
 }
 
 const char *namespace_injection(const struct facts_namespace *ns,
                                 const struct facts_cluster *cluster)
 {
-    bool families[2] = {false, false};
-    for (uint32_t i = 0; i < ns->bindings.n; i++) {
-        const struct facts_binding *fb = LIST_AT(struct facts_binding, ns->bindings, i);
-        if (binding_is_ip(fb) && fb->binding->meta.deleted_at == 0) {
-            families[fb->binding->meta.kind == KIND_BINDING_AUTO] = true;
-        }
-    }
-    if (ns->object == NULL || (!families[0] && !families[1])) {
-        return "not_applicable";
-    }
-    const char *worst = "enabled";
+    const char *worst = "not_applicable";
     for (int i = 0; i < 2; i++) {
-        const char *verdict = families[i] ? verdict_of(ns, cluster, i == 1) : "enabled";
-        if (strcmp(verdict, "enabled") != 0) {
-            worst = verdict;
-            break;
+        const char *verdict = namespace_injection_of(ns, cluster, i == 1);
+        bool fine = strcmp(verdict, "enabled") == 0 || strcmp(verdict, "not_applicable") == 0;
+        if (!fine) {
+            return verdict;
         }
+        worst = strcmp(verdict, "enabled") == 0 ? verdict : worst;
     }
     return worst;
 }

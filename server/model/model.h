@@ -359,5 +359,8 @@ struct usual usual_of(const int64_t *samples, size_t n, const struct kube_bindin
  * "wrong_family", "annotation_only", "not_applicable" (no bindings). */
 const char *namespace_injection(const struct facts_namespace *ns,
                                 const struct facts_cluster *cluster);
+/* The same for the bindings of one family. */
+const char *namespace_injection_of(const struct facts_namespace *ns,
+                                   const struct facts_cluster *cluster, bool auto_family);
 
 #endif

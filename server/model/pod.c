@@ -219,6 +219,21 @@ static bool is_remainder(const struct judge *j, const struct pod_sheet *p, const
     return gate_forced_open(g) && starts(g->binding_name, "k8s-") && nobody_wants_it(j, p);
 }
 
+/* Taken out of its workload and its Service by its labels, to be looked at: nobody expects traffic
+ * at it. That it had a workload shows by the hash it still carries. */
+static bool is_quarantined(const struct judge *j, const struct pod_sheet *p)
+{
+    bool selected = false;
+    for (uint32_t i = 0; i < p->n_near; i++) {
+        selected = selected || p->near[i]->selects;
+    }
+    const struct kvs *labels = &p->fp->pod->meta.labels;
+    bool had_workload = kvs_get(labels, "pod-template-hash") != NULL ||
+                        kvs_get(labels, "rollouts-pod-template-hash") != NULL ||
+                        kvs_get(labels, "controller-revision-hash") != NULL;
+    return !selected && had_workload && strcmp(j->f->kind, "Pod") == 0;
+}
+
 static enum pod_state ready_state(struct judge *j, const struct pod_sheet *p)
 {
     struct tally t = {0};
@@ -235,7 +250,8 @@ static enum pod_state ready_state(struct judge *j, const struct pod_sheet *p)
             t.stray++;
         }
     }
-    if (t.exposed > 0 || (t.stray > 0 && t.served == 0 && t.awaiting == 0)) {
+    bool strays = t.stray > 0 && t.served == 0 && t.awaiting == 0 && !is_quarantined(j, p);
+    if (t.exposed > 0 || strays) {
         return POD_EXPOSED;
     }
     return t.awaiting > 0 ? POD_CHECKING : POD_SERVING;

@@ -109,8 +109,10 @@ static void a_namespace_with_both_families_needs_both_labels(void **state)
     (void)lab_binding(l, "web", "web", "80", "ip");
     struct facts_binding *fb = lab_binding(l, "api", "api", "80", "ip");
     ((struct kube_binding *)(uintptr_t)fb->binding)->meta.kind = KIND_BINDING_AUTO;
-    lab_inject(l);
-    assert_string_equal(namespace_injection(&l->ns, &l->cluster), "wrong_family");
+    lab_inject(l); /* right for the one, and the other's is not there */
+    assert_string_equal(namespace_injection(&l->ns, &l->cluster), "missing");
+    assert_string_equal(namespace_injection_of(&l->ns, &l->cluster, false), "enabled");
+    assert_string_equal(namespace_injection_of(&l->ns, &l->cluster, true), "missing");
     lab_kv(l, &l->ns_object.meta.labels, AUTO_KEY, "enabled");
     assert_string_equal(namespace_injection(&l->ns, &l->cluster), "enabled");
     l->ns.object = NULL;

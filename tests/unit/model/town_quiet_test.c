@@ -575,6 +575,103 @@ static void the_label_was_taken_off(struct town *t)
     town_after(t, 600);
 }
 
+static void mounts_come_late(struct town *t)
+{
+    /* usual on a new node */
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        struct container_status *c =
+            (struct container_status *)(uintptr_t)t->l->pods[i]->statuses.items;
+        c->is_running = 0;
+        c->is_waiting = 1;
+        c->waiting_reason = "ContainerCreating";
+    }
+    town_pods_warn(t, "FailedMount",
+                   "MountVolume.SetUp failed for volume \"kube-api-access-x\" : failed to sync "
+                   "configmap cache: timed out waiting for the condition");
+    town_after(t, 40);
+}
+
+static void warnings_beside_the_matter(struct town *t)
+{
+    town_serves(t);
+    town_pods_warn(t, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500");
+    (void)town_warns(t, "HorizontalPodAutoscaler", t->app, "FailedGetResourceMetric",
+                     "failed to get cpu utilization: did not receive metrics for targeted pods");
+    (void)town_warns(t, "Pod", "somebody-else-0", "FailedScheduling", "0/9 nodes are available");
+    (void)town_warns(t, "PodDisruptionBudget", t->app, "NoPods", "No matching pods found");
+    town_after(t, 60);
+}
+
+static void a_pod_set_aside_for_debugging(struct town *t)
+{
+    /* its labels were changed: its ReplicaSet and its Service let it go, its gate stays True */
+    t->l->f.workload = NULL;
+    t->l->f.kind = "Pod";
+    t->l->f.name = "set-aside";
+    t->l->f.revisions.n = 0;
+    struct kube_pod *p = town_pod(t, "", t->gate);
+    lab_containers_ready(t->l, p, true);
+    lab_gate_set(t->l, p, t->gate, "True", "");
+    p->meta.labels = (struct kvs){0};
+    lab_kv(t->l, &p->meta.labels, "debug", "yes");
+    lab_kv(t->l, &p->meta.labels, "pod-template-hash", "hash1");
+    if (t->vary != BLIND) {
+        lab_group_known(t->l, t->b);
+    }
+    town_slices(t);
+    town_after(t, 3600);
+}
+
+static void both_controllers_side_by_side(struct town *t)
+{
+    /* a migration: each has its binding, the namespace is labelled for one of them only */
+    struct lab *l = t->l;
+    l->cluster.has_auto = true;
+    l->cluster.has_lbc = true;
+    struct facts_binding *b = lab_binding(l, "the-other", t->app, "80", "ip");
+    if (t->vary != AUTO) {
+        town_spec(b)->meta.kind = KIND_BINDING_AUTO;
+    }
+    town_pods(t, t->gate);
+    town_serves(t);
+    town_elb(t, b, "healthy", "", "");
+    town_after(t, 3600);
+}
+
+static void somewhere_else_altogether(struct town *t)
+{
+    /* neither AWS nor a controller of it: an ingress of another kind */
+    struct lab *l = t->l;
+    l->cluster.has_lbc = false;
+    l->cluster.has_auto = false;
+    l->cluster.aws_known = false;
+    l->cluster.aws_state = "off";
+    l->cluster.webhook_configs.n = 0;
+    l->cluster.leases.n = 0;
+    l->ns.bindings.n = 0;
+    l->ns_object.meta.labels = (struct kvs){0};
+    t->s->type = "LoadBalancer";
+    struct lb_ingress *at = lab_item(l, &t->s->ingress, sizeof *at);
+    *at = (struct lb_ingress){"", "34.1.2.3"};
+    town_pods(t, NULL);
+    town_after(t, 10);
+    town_up(t);
+    town_after(t, 600);
+}
+
+static void a_target_that_was_left_behind(struct town *t)
+{
+    /* its pod is long gone, and nobody answers there */
+    town_serves(t);
+    if (t->vary != BLIND) {
+        struct kube_pod gone = *t->l->pods[0];
+        gone.ip = "10.0.200.7";
+        (void)lab_target(t->l, t->b, &gone, 8080, "unhealthy", "Target.Timeout");
+    }
+    town_after(t, 3600);
+}
+
 static void a_mirror_pod(struct town *t)
 {
     /* a static pod of the node: no owner that gatehouse knows, no gate, no Service */
@@ -696,6 +793,25 @@ static const struct public_case cases[] = {
     {.name = "the label was taken off, the gates are there",
      .source = "aws-application-networking-k8s#644",
      .scene = the_label_was_taken_off},
+    {.name = "volumes come late on a new node",
+     .source = "kubernetes/kubernetes#105204",
+     .scene = mounts_come_late},
+    {.name = "warnings about other things",
+     .source = "kubernetes/kubernetes#78761",
+     .scene = warnings_beside_the_matter},
+    {.name = "a pod is set aside by its labels, to be looked at",
+     .source = "kubernetes.io/docs/concepts/workloads/controllers/replicaset",
+     .scene = a_pod_set_aside_for_debugging},
+    {.name = "both controllers side by side during a migration",
+     .source = "aws-load-balancer-controller#4043",
+     .scene = both_controllers_side_by_side,
+     .skip = IN(BLIND)},
+    {.name = "a cluster elsewhere, without any of it",
+     .source = "kubernetes/ingress-gce#1656",
+     .scene = somewhere_else_altogether},
+    {.name = "a target of a pod that is long gone",
+     .source = "aws-load-balancer-controller#628",
+     .scene = a_target_that_was_left_behind},
     {.name = "a static pod", .source = "kubernetes/kubernetes#63897", .scene = a_mirror_pod},
 };
 

@@ -317,6 +317,11 @@ static void answers_401(struct town *t)
     answers(t, "Health checks failed with these codes: [401]");
 }
 
+static void answers_400(struct town *t)
+{
+    answers(t, "Health checks failed with these codes: [400]");
+}
+
 static void another_port(struct town *t)
 {
     struct elb_group *g = town_group(t, t->b);
@@ -651,15 +656,19 @@ static const struct public_case cases[] = {
     {.name = "the check's path answers 404",
      .source = "aws-application-networking-k8s#69",
      .scene = answers_404,
-     .want = ERR("health_check_code_mismatch", "[404]")},
+     .want = ERR("health_check_code_mismatch", "does not know the path")},
     {.name = "the app sends the check to https",
      .source = "aws-load-balancer-controller#1547",
      .scene = answers_301,
-     .want = ERR("health_check_code_mismatch", "[301]")},
+     .want = ERR("health_check_code_mismatch", "redirects")},
     {.name = "the check's path wants a login",
      .source = "aws-load-balancer-controller#1547",
      .scene = answers_401,
-     .want = ERR("health_check_code_mismatch", "[401]")},
+     .want = ERR("health_check_code_mismatch", "wants a login")},
+    {.name = "the app speaks https, the check http",
+     .source = "kubernetes/ingress-nginx#11813",
+     .scene = answers_400,
+     .want = ERR("health_check_code_mismatch", "HTTPS")},
     {.name = "the check goes to a port where nobody listens",
      .source = "brikis98/terraform-up-and-running-code#39",
      .scene = another_port,
