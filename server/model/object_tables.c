@@ -4,65 +4,8 @@
  * readers' test holds every table to what a real API server sends in both forms. `absent` is -1
  * where Kubernetes has a pointer (nil differs from zero), else 0.
  */
+#include "model/field_rows.h"
 #include "model/object.h"
-
-#define N(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
-#define TABLE(id, text, type, rows)                                                                \
-    static const struct field_table id = {                                                         \
-        .name = (text), .size = sizeof(type), .n = N(rows), .fields = (rows)}
-
-#define STR(k, p, s, m)                                                                            \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_STR, .offset = offsetof(struct s, m)                 \
-    }
-#define INT(k, p, s, m)                                                                            \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_INT, .offset = offsetof(struct s, m)                 \
-    }
-#define BOOL(k, p, s, m)                                                                           \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_BOOL, .offset = offsetof(struct s, m)                \
-    }
-#define PINT(k, p, s, m)                                                                           \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_INT, .offset = offsetof(struct s, m), .absent = -1   \
-    }
-#define PBOOL(k, p, s, m)                                                                          \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_BOOL, .offset = offsetof(struct s, m), .absent = -1  \
-    }
-#define TIME(k, p, s, m)                                                                           \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_TIME, .offset = offsetof(struct s, m)                \
-    }
-#define IOS(k, p, s, m)                                                                            \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_IOS, .offset = offsetof(struct s, m)                 \
-    }
-#define KVS(k, p, s, m)                                                                            \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_KVS, .offset = offsetof(struct s, m)                 \
-    }
-#define STRS(k, p, s, m)                                                                           \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_STRS, .offset = offsetof(struct s, m)                \
-    }
-#define COUNT(k, p, s, m)                                                                          \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_COUNT, .offset = offsetof(struct s, m)               \
-    }
-#define NUMSTR(k, p, s, m)                                                                         \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_NUMSTR, .offset = offsetof(struct s, m)              \
-    }
-#define MSG(k, p, t)                                                                               \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_MSG, .sub = &(t)                                     \
-    }
-#define LIST(k, p, s, m, t)                                                                        \
-    {                                                                                              \
-        .json = (k), .pb = (p), .type = FIELD_LIST, .offset = offsetof(struct s, m), .sub = &(t)   \
-    }
 
 /* Annotations that a verdict, a policy or an answer needs; all others are dropped at the reader. */
 static const char *const annotation_prefixes[] = {

@@ -147,7 +147,8 @@ static void add_service(struct pf_scope *s, const struct manifest *m)
             return;
         }
     }
-    s->services[s->n_services++] = (struct pf_service){service, m, true};
+    s->services[s->n_services++] =
+        (struct pf_service){.service = service, .manifest = m, .fresh = true};
 }
 
 static const struct preflight_group *group_of(const struct pf *p, const struct manifest *m)
@@ -245,7 +246,7 @@ static void open_scope(struct pf *p, struct pf_scope *s, const struct facts_name
     s->bindings = arena_array(p->a, struct pf_binding, cached->bindings.n + n);
     for (uint32_t i = 0; i < cached->services.n; i++) {
         const struct kube_service *service = LIST_AT(struct kube_service, cached->services, i);
-        s->services[s->n_services++] = (struct pf_service){service, NULL, false};
+        s->services[s->n_services++] = (struct pf_service){.service = service};
     }
     for (uint32_t i = 0; i < cached->bindings.n; i++) {
         const struct facts_binding *fb = LIST_AT(struct facts_binding, cached->bindings, i);
@@ -285,6 +286,7 @@ void pf_open(struct pf *p)
         open_scope(p, &p->scopes[p->n_scopes++],
                    LIST_AT(struct facts_namespace, p->in->namespaces, i));
     }
+    pf_open_routes(p);
 }
 
 /* ---- the round ---- */
@@ -302,7 +304,7 @@ void preflight_judge(const struct preflight_in *in, struct arena *arena, struct 
         const struct manifest *m = pf_manifest(&p, i);
         struct pod_template t;
         if (m->record == NULL) {
-            ret->ignored++;
+            ret->ignored += m->maker == NULL;
         } else if (m->kind == KIND_BINDING_LBC || m->kind == KIND_BINDING_AUTO) {
             pf_check_binding(&p, m);
         } else if (pf_template(m, &t)) {

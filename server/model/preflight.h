@@ -10,6 +10,7 @@
 #define GATEHOUSE_MODEL_PREFLIGHT_H
 
 #include "base/json_out.h"
+#include "model/maker.h"
 #include "model/template.h"
 
 enum { PREFLIGHT_NAMESPACES_MAX = 50, PREFLIGHT_FINDINGS_MAX = 1000 };
@@ -18,6 +19,8 @@ enum { PREFLIGHT_NAMESPACES_MAX = 50, PREFLIGHT_FINDINGS_MAX = 1000 };
 struct manifest {
     enum kind kind;            /* KIND_COUNT = one that is not looked at */
     const struct meta *record; /* of the kind; NULL with KIND_COUNT */
+    enum maker_kind maker_kind;
+    const struct maker *maker; /* NULL with MAKER_NONE */
     const char *kind_name;
     const char *namespace; /* as written, "" */
     const char *name;

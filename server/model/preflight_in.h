@@ -13,10 +13,25 @@ struct pf_binding {
     bool is_auto;
     const char *other; /* another binding on its target group, "" */
 };
+/* Something among the manifests by which a controller makes a binding of a Service. */
+struct pf_later {
+    const struct manifest *maker;
+    const struct manifest *says; /* where the target type stands, when not in maker or Service */
+    const char *type;            /* "" = not said */
+};
 struct pf_service {
     const struct kube_service *service;
     const struct manifest *manifest; /* NULL = it is the cluster's */
     bool fresh;
+    bool later_known;  /* the next is filled */
+    struct list later; /* struct pf_later */
+};
+/* A Gateway API route of the manifests: do its Gateways belong to an AWS controller? */
+enum pf_ours { PF_OURS_NO, PF_OURS_UNKNOWN, PF_OURS_YES };
+struct pf_route {
+    const struct manifest *manifest;
+    enum pf_ours ours;
+    struct pf_later def; /* what the Gateways say for Services that say nothing */
 };
 struct pf_scope {
     const char *name;
@@ -37,13 +52,23 @@ struct pf {
     struct preflight *out;
     struct pf_scope *scopes;
     uint32_t n_scopes;
+    struct pf_route *routes;
+    uint32_t n_routes;
+    struct pf_later *later; /* room for what all manifests make of one Service */
     struct preflight_finding *findings;
     uint32_t n_findings;
 };
 
 const char *pf_namespace(const struct pf *p, const struct manifest *m);
 struct pf_scope *pf_scope_of(const struct pf *p, const struct manifest *m);
-void pf_open(struct pf *p); /* scopes and cluster from the input */
+void pf_open(struct pf *p);        /* scopes and cluster from the input */
+void pf_open_routes(struct pf *p); /* and the room for what comes later */
+/* An object read as a maker; namespace NULL = the kind has none. NULL = not among the manifests. */
+const struct manifest *pf_maker_named(const struct pf *p, enum maker_kind kind,
+                                      const char *namespace, const char *name);
+/* What routes make for the Service: how many; ret has room for one for each route. */
+uint32_t pf_later_by_routes(const struct pf *p, const char *namespace, const char *service,
+                            struct pf_later *ret);
 const struct pf_service *pf_service_named(const struct pf_scope *s, const char *name);
 const struct manifest *pf_manifest(const struct pf *p, uint32_t i);
 /* Does the manifest have a pod template? */

@@ -45,6 +45,13 @@ static const char *text_of(const struct reading *r, const json_t *object, const 
                : "";
 }
 
+/* Bytes of the group, without the version. */
+static size_t group_len(const char *api_version)
+{
+    const char *slash = strchr(api_version, '/');
+    return slash != NULL ? (size_t)(slash - api_version) : 0;
+}
+
 /* The kinds that say something about gates. */
 static enum kind kind_of(const char *api_version, const char *kind)
 {
@@ -53,8 +60,7 @@ static enum kind kind_of(const char *api_version, const char *kind)
                                       KIND_DEPLOYMENT,   KIND_STATEFULSET, KIND_DAEMONSET,
                                       KIND_ARGO_ROLLOUT, KIND_REPLICASET,  KIND_POD,
                                       KIND_HPA};
-    const char *slash = strchr(api_version, '/');
-    size_t len = slash != NULL ? (size_t)(slash - api_version) : 0;
+    size_t len = group_len(api_version);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const struct kind_info *info = kind_info(kinds[i]);
         if (strcmp(info->name, kind) == 0 && strlen(info->group) == len &&
@@ -82,6 +88,35 @@ static bool small(enum kind kind, const void *record)
     return most <= MANIFEST_LABELS_MAX;
 }
 
+static bool read_record(struct reading *r, const json_t *object, const struct yaml_place *at,
+                        struct manifest *m, struct err *err)
+{
+    struct meta *record = arena_alloc(r->arena, kind_info(m->kind)->table->size);
+    if (!json_read_object(m->kind, object, r->arena, record, err)) {
+        return false;
+    }
+    if (!small(m->kind, record)) {
+        return fail(r, at, err, "more labels than anybody needs");
+    }
+    record->name = m->name;
+    m->record = record;
+    return true;
+}
+
+static bool read_maker(struct reading *r, const json_t *object, const struct yaml_place *at,
+                       struct manifest *m, struct err *err)
+{
+    struct maker *maker = arena_alloc(r->arena, sizeof *maker);
+    if (!json_read_table(&maker_table, object, r->arena, maker, err)) {
+        return false;
+    }
+    if (maker->parents.n > MANIFEST_PARENTS_MAX || maker->routes.n > MANIFEST_LABELS_MAX) {
+        return fail(r, at, err, "more parents or route configurations than anybody needs");
+    }
+    m->maker = maker;
+    return true;
+}
+
 static bool add_object(struct reading *r, const json_t *object, struct err *err)
 {
     struct yaml_place at = place_of(r, object);
@@ -96,23 +131,17 @@ static bool add_object(struct reading *r, const json_t *object, struct err *err)
         return fail(r, &at, err, "an object needs apiVersion and kind");
     }
     m.kind = kind_of(api_version, m.kind_name);
-    if (m.name[0] == '\0' && m.kind != KIND_COUNT) {
+    m.maker_kind = maker_kind(api_version, group_len(api_version), m.kind_name);
+    if (m.name[0] == '\0' && (m.kind != KIND_COUNT || m.maker_kind != MAKER_NONE)) {
         const char *generated = text_of(r, meta, "generateName");
         if (generated[0] == '\0') {
             return fail(r, &at, err, "the object has no metadata.name");
         }
         m.name = arena_printf(r->arena, "%s*", generated);
     }
-    if (m.kind != KIND_COUNT) {
-        struct meta *record = arena_alloc(r->arena, kind_info(m.kind)->table->size);
-        if (!json_read_object(m.kind, object, r->arena, record, err)) {
-            return false;
-        }
-        if (!small(m.kind, record)) {
-            return fail(r, &at, err, "more labels than anybody needs");
-        }
-        record->name = m.name;
-        m.record = record;
+    if ((m.kind != KIND_COUNT && !read_record(r, object, &at, &m, err)) ||
+        (m.maker_kind != MAKER_NONE && !read_maker(r, object, &at, &m, err))) {
+        return false;
     }
     if (r->n == MANIFEST_OBJECTS_MAX) {
         return fail(r, &at, err, "too many objects");

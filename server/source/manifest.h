@@ -19,7 +19,8 @@ enum {
     MANIFEST_OBJECTS_MAX = 1000,
     MANIFEST_NODES_MAX = 200000, /* aliases count for what they stand for */
     MANIFEST_DEPTH_MAX = 64,
-    MANIFEST_LABELS_MAX = 256 /* of one object, and of one selector */
+    MANIFEST_LABELS_MAX = 256, /* of one object, and of one selector */
+    MANIFEST_PARENTS_MAX = 32  /* of a route: as many as Gateway API allows */
 };
 
 /* Reads all objects (struct manifest, in their order) into the arena. `name` stands in messages:

@@ -37,13 +37,15 @@ static struct list read_all(const char *text)
     return items;
 }
 
-/* "Kind ns/name@line:column", one after the other. */
+/* "Kind ns/name@line:column", one after the other; + for what makes bindings, - for what is not
+ * read. */
 static const char *shape(const struct list *items)
 {
     AUTO(buf) out = BUF_INIT(64 << 10);
     for (uint32_t i = 0; i < items->n; i++) {
         const struct manifest *m = LIST_AT(struct manifest, *items, i);
-        (void)buf_addf(&out, "%s%s%s %s/%s@%u:%u", i > 0 ? ", " : "", m->record != NULL ? "" : "-",
+        const char *read = m->record != NULL ? "" : "-";
+        (void)buf_addf(&out, "%s%s%s %s/%s@%u:%u", i > 0 ? ", " : "", m->maker != NULL ? "+" : read,
                        m->kind_name, m->namespace, m->name, m->line, m->column);
     }
     return arena_strdup(arena, buf_str(&out));
@@ -73,6 +75,11 @@ static void given_the_notations_when_read_then_objects_and_places(void **state)
         {"apiVersion: elbv2.k8s.aws/v1beta1\nkind: TargetGroupBinding\nmetadata: {name: b}\n---\n"
          "apiVersion: eks.amazonaws.com/v1\nkind: TargetGroupBinding\nmetadata: {name: b}\n",
          "TargetGroupBinding /b@1:1, TargetGroupBinding /b@5:1"},
+        {"{\"apiVersion\":\"gateway.networking.k8s.io/v1\",\"kind\":\"HTTPRoute\",\"metadata\":{"
+         "\"name\":\"r\"}} {\"apiVersion\":\"gateway.k8s.aws/v1\",\"kind\":\"HTTPRoute\"} {"
+         "\"apiVersion\":\"eks.amazonaws.com/v1\",\"kind\":\"IngressClassParams\",\"metadata\":{"
+         "\"name\":\"p\"}}",
+         "+HTTPRoute /r@1:1, -HTTPRoute /@1:90, +IngressClassParams /p@1:145"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct list items = read_all(cases[i].text);
@@ -102,6 +109,47 @@ static void given_yaml_when_read_then_values_as_kubernetes_has_them(void **state
     assert_string_equal(LIST_AT(struct service_port, s->ports, 1)->target_port, "8080");
 }
 
+/* All kinds of makers share one shape: what each says lands where it is looked for. */
+static void given_makers_when_read_then_what_they_say(void **state)
+{
+    (void)state;
+    struct list items = read_all(
+        "apiVersion: gateway.networking.k8s.io/v1alpha2\nkind: TCPRoute\nmetadata: {name: r}\n"
+        "spec: {parentRefs: [{name: gw, namespace: infra}, 7], rules: [{backendRefs: [{name: a}, "
+        "{name: b, kind: Service, weight: 0}]}]}\n---\n"
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw}\nspec: "
+        "{gatewayClassName: c, infrastructure: {parametersRef: {group: gateway.k8s.aws, kind: "
+        "LoadBalancerConfiguration, name: lb}}}\n---\n"
+        "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: ic, annotations: "
+        "{ingressclass.kubernetes.io/is-default-class: \"true\", other: x}}\nspec: {controller: "
+        "ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, "
+        "name: icp}}\n---\n"
+        "apiVersion: gateway.k8s.aws/v1beta1\nkind: TargetGroupConfiguration\nmetadata: {name: t}\n"
+        "spec: {targetReference: {name: a}, defaultConfiguration: {targetType: ip}, "
+        "routeConfigurations: [{routeIdentifier: {kind: TCPRoute, name: r}, targetGroupProps: "
+        "{targetType: instance}}]}\n");
+    const struct maker *route = LIST_AT(struct manifest, items, 0)->maker;
+    assert_int_equal(route->parents.n, 1);
+    assert_string_equal(LIST_AT(struct maker_ref, route->parents, 0)->namespace, "infra");
+    assert_string_equal(LIST_AT(struct maker_ref, route->parents, 0)->kind, "");
+    const struct list *backends = &LIST_AT(struct maker_rule, route->rules, 0)->backends;
+    assert_int_equal(backends->n, 2);
+    assert_string_equal(LIST_AT(struct maker_ref, *backends, 1)->name, "b");
+    const struct maker *gateway = LIST_AT(struct manifest, items, 1)->maker;
+    assert_string_equal(gateway->class_name, "c");
+    assert_string_equal(gateway->config.kind, "LoadBalancerConfiguration");
+    assert_string_equal(gateway->config.name, "lb");
+    const struct maker *class = LIST_AT(struct manifest, items, 2)->maker;
+    assert_string_equal(class->controller, "ingress.k8s.aws/alb");
+    assert_string_equal(class->config.group, "elbv2.k8s.aws");
+    assert_int_equal(class->annotations.n, 1);
+    const struct maker *group = LIST_AT(struct manifest, items, 3)->maker;
+    assert_string_equal(group->target.name, "a");
+    assert_string_equal(group->type, "ip");
+    assert_string_equal(LIST_AT(struct maker_for_route, group->routes, 0)->name, "r");
+    assert_string_equal(LIST_AT(struct maker_for_route, group->routes, 0)->type, "instance");
+}
+
 static void refused(const char *text, size_t len, const char *part)
 {
     struct list items = {NULL, 7};
@@ -125,6 +173,8 @@ static void given_mistakes_when_read_then_an_error_with_its_place(void **state)
         {"# only a comment\n---\n", "there is no object"},
         {"a: b\n", "m.yaml:1:1: an object needs apiVersion and kind"},
         {"apiVersion: v1\nkind: Pod\nmetadata: {}\n", "has no metadata.name"},
+        {"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {}\n",
+         "has no metadata.name"},
         {"apiVersion: v1\nkind: Pod\n  metadata: x\n", "m.yaml:3:"},
         {"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n- a\n", "an object is wanted"},
         {"just a text\n", "an object is wanted"},
@@ -180,6 +230,20 @@ static void given_too_much_when_read_then_the_ceiling(void **state)
     }
     refused(text.data, text.len, "more labels than anybody needs");
     buf_clear(&text);
+    (void)buf_addz(&text, "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+                          "metadata: {name: a}\nspec:\n  parentRefs:\n");
+    for (int i = 0; i <= MANIFEST_PARENTS_MAX; i++) {
+        (void)buf_addf(&text, "  - {name: g%d}\n", i);
+    }
+    refused(text.data, text.len, "more parents");
+    buf_clear(&text);
+    (void)buf_addz(&text, "apiVersion: gateway.k8s.aws/v1\nkind: TargetGroupConfiguration\n"
+                          "metadata: {name: a}\nspec:\n  routeConfigurations:\n");
+    for (int i = 0; i <= MANIFEST_LABELS_MAX; i++) {
+        (void)buf_addz(&text, "  - {routeIdentifier: {kind: HTTPRoute}}\n");
+    }
+    refused(text.data, text.len, "route configurations");
+    buf_clear(&text);
     while (text.len <= MANIFEST_BYTES) {
         (void)buf_addz(&text, "# much ado about nothing\n");
     }
@@ -197,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(given_the_notations_when_read_then_objects_and_places),
         cmocka_unit_test(given_yaml_when_read_then_values_as_kubernetes_has_them),
+        cmocka_unit_test(given_makers_when_read_then_what_they_say),
         cmocka_unit_test(given_mistakes_when_read_then_an_error_with_its_place),
         cmocka_unit_test(given_aliases_of_aliases_when_read_then_the_ceiling),
         cmocka_unit_test(given_too_much_when_read_then_the_ceiling)};
