@@ -217,9 +217,9 @@ static const struct option options[] = {
      .reload = true,
      .help = "limits of single namespaces and workloads; the first match counts"},
 
-    NUMBER(OPTION_SIZE, "store.cache", cache_bytes, MIB, 4096 * MIB, "24MiB", false,
+    NUMBER(OPTION_SIZE, "store.cache", cache_bytes, MIB, 4096 * MIB, "8MiB", false,
            "page cache of the writer"),
-    NUMBER(OPTION_SIZE, "store.wal_limit", wal_limit_bytes, MIB, 4096 * MIB, "64MiB", false,
+    NUMBER(OPTION_SIZE, "store.wal_limit", wal_limit_bytes, MIB, 4096 * MIB, "128MiB", false,
            "size of the write-ahead log that forces a full checkpoint"),
     NUMBER(OPTION_DURATION, "store.keep_history", keep_history_ms, HOUR, 3650 * DAY, "30d", true,
            "age limit of transitions, revisions, ended findings, alerts and deliveries"),

@@ -251,8 +251,8 @@ static struct store *open_store(const char *path, bool default_checkpointing)
     char *note = NULL;
     struct store_options opt = {.path = path,
                                 .cluster_name = "bench",
-                                .cache_bytes = 24 << 20,
-                                .wal_limit_bytes = 64 << 20,
+                                .cache_bytes = 8 << 20,
+                                .wal_limit_bytes = 128 << 20,
                                 .keep_history_ms = INT64_C(86400000),
                                 .keep_bytes = INT64_C(2) << 30,
                                 .default_checkpointing = default_checkpointing};
