@@ -64,6 +64,22 @@ static inline struct webhook *shop_hook(struct lab *l)
     return (struct webhook *)(uintptr_t)l->webhook_configs[0].webhooks.items;
 }
 
+/* The webhook becomes the one of EKS Auto Mode. */
+static inline void shop_auto_webhook(struct lab *l)
+{
+    struct webhook *w = shop_hook(l);
+    l->webhook_configs[0].meta.name = "eks-load-balancing-webhook";
+    w->name = "mpod.eks.amazonaws.com";
+    w->service_namespace = "";
+    w->service_name = "";
+    w->path = "";
+    w->url = "https://10.100.0.2/mutate-v1-pod";
+    struct selector_term *term =
+        (struct selector_term *)(uintptr_t)w->namespace_selector.terms.items;
+    term->key = "eks.amazonaws.com/pod-readiness-gate-inject";
+    w->object_selector.present = 0;
+}
+
 static inline struct kube_lease *shop_lease(struct lab *l)
 {
     struct kube_lease *lease = LAB_LIST(l, l->cluster.leases, l->leases, LAB_MANY);

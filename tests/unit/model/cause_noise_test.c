@@ -3,7 +3,8 @@
  * their end with what happens on the way in healthy clusters - slow starts, a container that
  * restarts, scaling, drained nodes, a controller that looks late or restarts, targets that wait as
  * long as they usually do, polls that are behind - judged every few seconds. No finding of severity
- * error may be heard, in the rollout, its namespace or the cluster, with or without ELBv2.
+ * error may be heard, in the rollout, its namespace or the cluster, behind either controller, with
+ * or without ELBv2.
  */
 #include "unit/model/cause_case.h"
 
@@ -29,7 +30,9 @@ struct world {
     struct life lives[PODS_MAX];
     struct kube_pod *pods[PODS_MAX];
     uint32_t n;
+    const char *gate;
     bool elb;
+    bool auto_mode; /* EKS Auto Mode: its own binding, gate and label, no lease to be seen */
     bool network;   /* an NLB: minutes */
     int64_t lag_ms; /* the controller's looks are late by so much */
     int64_t polled_at;
@@ -73,12 +76,31 @@ static void plan(struct world *w, struct life *p, bool old)
     }
 }
 
+static void go_auto(struct world *w)
+{
+    struct lab *l = w->l;
+    struct kube_binding *b = (struct kube_binding *)(uintptr_t)l->bindings[0].binding;
+    b->meta.kind = KIND_BINDING_AUTO;
+    b->api_version = "eks.amazonaws.com/v1";
+    l->ns_object.meta.labels.n = 0;
+    lab_kv(l, &l->ns_object.meta.labels, "eks.amazonaws.com/pod-readiness-gate-inject", "enabled");
+    shop_auto_webhook(l);
+    l->cluster.has_auto = true;
+    l->cluster.has_lbc = false;
+    l->cluster.leases.n = 0;
+    w->gate = AUTO_GATE "web";
+}
+
 static struct world world_of(uint32_t seed)
 {
-    struct world w = {.l = shop_new(), .seed = seed * 2654435761u + 1};
+    struct world w = {.l = shop_new(), .gate = GATE, .seed = seed * 2654435761u + 1};
     struct lab *l = w.l;
     l->f.pods.n = 0;
     lab_clock(l, 1200);
+    w.auto_mode = next(&w) % 3 == 0;
+    if (w.auto_mode) {
+        go_auto(&w);
+    }
     l->leases[0].renew_at = l->f.now;
     w.elb = next(&w) % 4 != 0;
     w.network = next(&w) % 3 == 0;
@@ -105,7 +127,7 @@ static void be_born(struct world *w, uint32_t i)
     int64_t now = l->f.now;
     l->f.now = p->born_at;
     w->pods[i] = lab_pod(l, arena_printf(l->a, "web-%u", i), p->old ? "hash1" : "hash2");
-    lab_gate(l, w->pods[i], GATE);
+    lab_gate(l, w->pods[i], w->gate);
     if (p->old) { /* it serves since long before we look */
         l->f.now = p->opened_at;
         progress(w, i);
@@ -164,9 +186,9 @@ static void progress(struct world *w, uint32_t i)
     const char *reason =
         now >= p->checked_at ? "Elb.InitialHealthChecking" : "Elb.RegistrationInProgress";
     if (now >= p->opened_at) {
-        lab_gate_set(w->l, pod, GATE, "True", "");
+        lab_gate_set(w->l, pod, w->gate, "True", "");
     } else if (now >= p->noticed_at) {
-        lab_gate_set(w->l, pod, GATE, "False", reason);
+        lab_gate_set(w->l, pod, w->gate, "False", reason);
     }
     if (now >= p->healthy_at) {
         target(w, i, "healthy", "");
@@ -221,8 +243,9 @@ static void quiet(const struct world *w, const struct list *findings, uint32_t s
     for (uint32_t i = 0; i < findings->n; i++) {
         const struct finding *f = LIST_AT(struct finding, *findings, i);
         if (f->severity == SEVERITY_ERROR) {
-            fail_msg("seed %u, %lld s, %s: %s: %s", seed,
+            fail_msg("seed %u, %lld s, %s, %s: %s: %s", seed,
                      (long long)((w->l->f.now - LAB_T0) / 1000 - 1205),
+                     w->auto_mode ? "Auto Mode" : "its own controller",
                      w->elb ? "with ELBv2" : "Kubernetes alone", f->code, f->message);
         }
     }

@@ -60,22 +60,6 @@ struct public_case {
 
 /* ---- the stage ---- */
 
-static inline void town_auto_webhook(struct lab *l)
-{
-    shop_webhook(l);
-    struct webhook *w = shop_hook(l);
-    l->webhook_configs[0].meta.name = "eks-load-balancing-webhook";
-    w->name = "mpod.eks.amazonaws.com";
-    w->service_namespace = "";
-    w->service_name = "";
-    w->path = "";
-    w->url = "https://10.100.0.2/mutate-v1-pod";
-    struct selector_term *term =
-        (struct selector_term *)(uintptr_t)w->namespace_selector.terms.items;
-    term->key = "eks.amazonaws.com/pod-readiness-gate-inject";
-    w->object_selector.present = 0;
-}
-
 static inline const char *town_label(const struct town *t)
 {
     return t->vary == AUTO ? "eks.amazonaws.com/pod-readiness-gate-inject"
@@ -118,7 +102,8 @@ static inline struct town town_new(enum vary vary)
     t.gate = town_gate(&t, t.binding);
     lab_kv(l, &l->ns_object.meta.labels, town_label(&t), "enabled");
     if (vary == AUTO) {
-        town_auto_webhook(l);
+        shop_webhook(l);
+        shop_auto_webhook(l);
         l->cluster.has_auto = true;
         l->cluster.has_lbc = false;
     } else {
