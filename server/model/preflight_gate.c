@@ -69,6 +69,21 @@ static bool asks_for_label(const struct webhook *w, const char *key)
     return false;
 }
 
+bool pf_unlabelled(struct pf *p, const struct manifest *m, bool is_auto)
+{
+    const struct pf_scope *s = pf_scope_of(p, m);
+    const struct webhook *w = webhook_injector(&p->cluster, is_auto, NULL);
+    const char *value = kvs_get(s->labels, inject_keys[is_auto]);
+    bool labelled = value != NULL && strcmp(value, "enabled") == 0;
+    bool asked = w == NULL || (asks_for_label(w, inject_keys[is_auto]) &&
+                               !selector_match(&w->namespace_selector, s->labels));
+    if (labelled || !asked) {
+        return false;
+    }
+    say_unlabelled(p, m, s, is_auto);
+    return true;
+}
+
 static void say_opted_out(struct pf *p, const struct manifest *m, const char *which,
                           const char *webhook)
 {

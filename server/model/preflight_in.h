@@ -18,6 +18,7 @@ struct pf_later {
     const struct manifest *maker;
     const struct manifest *says; /* where the target type stands, when not in maker or Service */
     const char *type;            /* "" = not said */
+    bool is_auto;                /* EKS Auto Mode makes the binding */
 };
 struct pf_service {
     const struct kube_service *service;
@@ -90,6 +91,8 @@ void pf_check_binding(struct pf *p, const struct manifest *m);
 void pf_check_gates(struct pf *p, const struct manifest *m, struct preflight_workload *w);
 void pf_check_later(struct pf *p, const struct manifest *m);
 void pf_check_rollout(struct pf *p, const struct manifest *m, struct preflight_workload *w);
+/* Does the namespace lack the label that the webhook of the family asks for? Says so. */
+bool pf_unlabelled(struct pf *p, const struct manifest *m, bool is_auto);
 /* Would a pod of the template get the binding's gate? Says why not, once a namespace. */
 enum injected pf_injection(struct pf *p, const struct manifest *m, const struct pf_binding *b,
                            const char **ret_webhook);

@@ -139,18 +139,19 @@ static bool by_ingress(const struct pf *p, const struct manifest *m, const struc
     const struct kube_ingress *ing = (const struct kube_ingress *)(const void *)m->record;
     const struct manifest *class = class_of(p, ing);
     const char *controller = class != NULL ? class->maker->controller : "";
-    bool is_auto = strcmp(controller, "eks.amazonaws.com/alb") == 0;
+    bool is_auto = class != NULL ? strcmp(controller, "eks.amazonaws.com/alb") == 0
+                                 : p->cluster.has_auto && !p->cluster.has_lbc;
     if (class != NULL ? !is_auto && strcmp(controller, "ingress.k8s.aws/alb") != 0 : !is_alb(ing)) {
         return false;
     }
     const struct manifest *params = class != NULL ? params_of(p, class) : NULL;
     if (params != NULL && params->maker->type[0] != '\0') {
-        *ret = (struct pf_later){m, params, params->maker->type};
+        *ret = (struct pf_later){m, params, params->maker->type, is_auto};
         return true;
     }
     const char *own = annotation(&s->service->meta, key);
     const char *type = own[0] != '\0' ? own : annotation(&ing->meta, key);
-    *ret = (struct pf_later){m, NULL, type[0] == '\0' && is_auto ? "ip" : type};
+    *ret = (struct pf_later){m, NULL, type[0] == '\0' && is_auto ? "ip" : type, is_auto};
     return true;
 }
 
@@ -169,10 +170,9 @@ static bool by_service(const struct pf_service *s, struct pf_later *ret)
     if (s->manifest == NULL || !ours || strcmp(s->service->type, "LoadBalancer") != 0) {
         return false;
     }
-    bool ip =
-        strcmp(kind, "nlb-ip") == 0 ||
-        (type[0] == '\0' && strcmp(s->service->load_balancer_class, "eks.amazonaws.com/nlb") == 0);
-    *ret = (struct pf_later){s->manifest, NULL, ip ? "ip" : type};
+    bool is_auto = strcmp(s->service->load_balancer_class, "eks.amazonaws.com/nlb") == 0;
+    bool ip = strcmp(kind, "nlb-ip") == 0 || (type[0] == '\0' && is_auto);
+    *ret = (struct pf_later){s->manifest, NULL, ip ? "ip" : type, is_auto};
     return true;
 }
 
@@ -219,10 +219,10 @@ void pf_check_later(struct pf *p, const struct manifest *m)
         }
         for (uint32_t k = 0; k < s->later.n && !p->out->truncated; k++) {
             const struct pf_later *later = LIST_AT(struct pf_later, s->later, k);
-            if (strcmp(later->type, "ip") == 0) {
-                say_ip(p, m, s, later);
-            } else {
+            if (strcmp(later->type, "ip") != 0) {
                 say_instance(p, m, later);
+            } else if (!pf_unlabelled(p, m, later->is_auto)) {
+                say_ip(p, m, s, later);
             }
         }
     }

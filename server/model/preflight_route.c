@@ -81,10 +81,10 @@ static struct pf_later default_for(const struct pf *p, const struct manifest *ro
     for (size_t i = 0; i < 2; i++) {
         const char *type = order[i] != NULL ? type_for(p, order[i], route) : "";
         if (type[0] != '\0') {
-            return (struct pf_later){route, order[i], type};
+            return (struct pf_later){route, order[i], type, false};
         }
     }
-    return (struct pf_later){route, NULL, ""};
+    return (struct pf_later){route, NULL, "", false};
 }
 
 /* ---- routes ---- */
@@ -187,8 +187,8 @@ uint32_t pf_later_by_routes(const struct pf *p, const char *namespace, const cha
             route->ours == PF_OURS_YES || (route->ours == PF_OURS_UNKNOWN && config != NULL);
         if (ours && names_service(p, route->manifest, namespace, service)) {
             const char *type = config != NULL ? type_for(p, config, route->manifest) : "";
-            ret[n++] =
-                type[0] != '\0' ? (struct pf_later){route->manifest, config, type} : route->def;
+            ret[n++] = type[0] != '\0' ? (struct pf_later){route->manifest, config, type, false}
+                                       : route->def;
         }
     }
     return n;
