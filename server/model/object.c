@@ -108,6 +108,22 @@ const struct kube_service *kube_service_named(const struct list *services, const
     return NULL;
 }
 
+bool kube_ingress_names(const struct kube_ingress *ing, const char *service)
+{
+    if (strcmp(ing->default_service, service) == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < ing->rules.n; i++) {
+        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
+        for (uint32_t k = 0; k < backends->n; k++) {
+            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool version_numeric(const char *version)
 {
     size_t n = strspn(version, "0123456789");

@@ -466,6 +466,8 @@ bool kvs_subset(const struct kvs *want, const struct kvs *labels);
 
 /* The Service of that name in a list of struct kube_service, or NULL. Borrowed. */
 const struct kube_service *kube_service_named(const struct list *services, const char *name);
+/* Is the Service a backend of the Ingress, by a rule or by default? */
+bool kube_ingress_names(const struct kube_ingress *ing, const char *service);
 
 /* An attribute of a target group (g may be NULL), NULL = not read. Borrowed. */
 const char *group_attribute(const struct elb_group *g, const char *key);

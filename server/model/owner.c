@@ -8,22 +8,6 @@
 
 enum { SETTLED_MS = 120000 }; /* by then the controller had its time */
 
-static bool backend_is(const struct kube_ingress *ing, const char *service)
-{
-    if (strcmp(ing->default_service, service) == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < ing->rules.n; i++) {
-        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
-        for (uint32_t k = 0; k < backends->n; k++) {
-            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static bool says(const struct kvs *annotations, const char *key, const char *value)
 {
     const char *v = kvs_get(annotations, key);
@@ -57,7 +41,7 @@ static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
     return is_settled(j, &ing->meta) && is_alb(ing) &&
            wants_ip(j, &ing->meta.annotations, &s->meta.annotations,
                     "alb.ingress.kubernetes.io/target-type") &&
-           backend_is(ing, s->meta.name);
+           kube_ingress_names(ing, s->meta.name);
 }
 
 static bool service_wants(const struct judge *j, const struct kube_service *s)

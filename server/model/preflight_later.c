@@ -114,22 +114,6 @@ static const struct manifest *params_of(const struct pf *p, const struct manifes
                : NULL;
 }
 
-static bool names_service(const struct kube_ingress *ing, const char *service)
-{
-    if (strcmp(ing->default_service, service) == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < ing->rules.n; i++) {
-        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
-        for (uint32_t k = 0; k < backends->n; k++) {
-            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* The class's parameters win over the annotations, the Service's over the Ingress's; Auto Mode's
  * default is ip. False = the Ingress is not of an AWS controller. */
 static bool by_ingress(const struct pf *p, const struct manifest *m, const struct pf_service *s,
@@ -187,7 +171,7 @@ static void look(const struct pf *p, const struct pf_scope *scope, struct pf_ser
     for (uint32_t i = 0; i < p->in->manifests.n; i++) {
         const struct manifest *m = pf_manifest(p, i);
         if (m->kind == KIND_INGRESS && pf_scope_of(p, m) == scope &&
-            names_service((const struct kube_ingress *)(const void *)m->record, name)) {
+            kube_ingress_names((const struct kube_ingress *)(const void *)m->record, name)) {
             n += by_ingress(p, m, s, &items[n]);
         }
     }
