@@ -80,13 +80,13 @@ class Gatehouse(Process):
         self.config_path = path
         try:
             self.url = wait_until("gatehouse listens", self._address, 60)
-        except AssertionError as error:
+        except (AssertionError, RuntimeError) as error:
             self.stop()
             raise AssertionError(f"{error}\n{self.text()}") from None
 
     def _address(self) -> str | None:
         if not self.alive():
-            raise AssertionError(f"gatehouse ended: {self.text()}")
+            raise RuntimeError("gatehouse ended")  # nothing to wait for
         found = re.findall(r"address=(https?://\S+)", self.text())
         return found[-1] if found else None
 
@@ -136,7 +136,7 @@ class Simulator(Process):
         try:
             wait_until("the simulator is ready", lambda: ready.exists() and self.kubeconfig.exists() or not self.alive(), 60)
             assert self.alive(), "the simulator ended"
-        except AssertionError as error:
+        except (AssertionError, RuntimeError) as error:
             self.stop()
             raise AssertionError(f"{error}\n{self.text()}") from None
         self.url = re.findall(r"server: ?\"?(https?://[^\s\"]+)", self.kubeconfig.read_text())[0]

@@ -45,7 +45,7 @@ static void given_a_group_asked_for_when_asked_again_then_later(void **state)
 static void given_many_groups_when_asked_for_then_half_of_the_call_rate(void **state)
 {
     (void)state;
-    static char names[50][8];
+    static char names[50][16];
     int64_t wait = 0;
     size_t started = 0;
     elb_refresh_init(&refresh, 10, 20, 1000);
