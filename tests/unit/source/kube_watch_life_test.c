@@ -73,13 +73,14 @@ static void verifies(struct script_conn *c, const struct script_request *r, void
     } else if (is_watch(r)) {
         begin_watch(c);
         (void)script_text(c, JSON_BOOKMARK("12"));
-        while (atomic_load(&pages_seen) < 2 && script_hold(c, 5)) {
+        while (atomic_load(&pages_seen) < 3 && script_hold(c, 5)) { /* till the first is read */
         }
         (void)script_text(c, JSON_POD("MODIFIED", "a", "13"));
         (void)script_hold(c, -1);
     } else if (has(r->path, "continue")) {
         assert_string_equal(r->path, "/api/v1/pods?limit=500&continue=NEXT");
-        (void)script_hold(c, 100);
+        atomic_fetch_add(&pages_seen, 1);
+        (void)script_hold(c, 500);
         reply_list(c, "12", "", "c@3");
     } else {
         assert_string_equal(r->path, "/api/v1/pods?limit=500&resourceVersion=12"
