@@ -57,13 +57,15 @@ static bool set_list(struct walk *w, const struct option *o, const yaml_node_t *
         if (n == LIMIT_RECORDS) {
             return fail_key(w, item, o->key, "too many items");
         }
+        const char *text = "";
         struct err inner = {0};
-        if (!scalar_text(w, item, o->key, &items[n])) {
+        if (!scalar_text(w, item, o->key, &text)) {
             return false;
         }
-        if (!option_check_item(o, items[n++], &inner)) {
+        if (!option_check_item(o, text, &inner)) {
             return fail_key(w, item, o->key, inner.text);
         }
+        items[n++] = text;
     }
     option_set_texts(o, base, items, n, w->arena);
     return true;
