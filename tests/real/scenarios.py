@@ -159,7 +159,7 @@ def rights(stage: Stage) -> None:
             assert "kubernetes/replicasets.apps" in _denied(blind)
             stage.say("   serving without ReplicaSets, too: pods are joined by their names")
         finally:
-            _end(blind)
+            end(blind)
     finally:
         gates.stop()
         end(gate)
