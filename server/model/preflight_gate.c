@@ -118,14 +118,8 @@ static void say_down(struct pf *p, const struct manifest *m, const struct webhoo
            .command = "kubectl get pods -A -l app.kubernetes.io/name=aws-load-balancer-controller");
 }
 
-static enum injected without_webhook(struct pf *p, const struct manifest *m,
-                                     const struct pf_scope *s, bool is_auto)
+static enum injected without_webhook(struct pf *p, const struct manifest *m, bool is_auto)
 {
-    const char *value = kvs_get(s->labels, inject_keys[is_auto]);
-    if (value == NULL || strcmp(value, "enabled") != 0) {
-        say_unlabelled(p, m, s, is_auto);
-        return INJECTED_NO;
-    }
     if (is_auto) {
         return INJECTED_LIKELY; /* Auto Mode's webhook need not be one that can be listed */
     }
@@ -146,18 +140,15 @@ enum injected pf_injection(struct pf *p, const struct manifest *m, const struct 
     const struct webhook *w = webhook_injector(&p->cluster, b->is_auto, &config);
     struct pod_template t;
     *ret_webhook = "";
+    if (pf_unlabelled(p, m, b->is_auto)) {
+        return INJECTED_NO;
+    }
     if (w == NULL || !pf_template(m, &t)) {
-        return without_webhook(p, m, s, b->is_auto);
+        return without_webhook(p, m, b->is_auto);
     }
     const char *webhook = arena_printf(p->a, "%s/%s", config->meta.name, w->name);
     if (w->namespace_selector.present == 1 && !selector_match(&w->namespace_selector, s->labels)) {
-        const char *value = kvs_get(s->labels, inject_keys[b->is_auto]);
-        bool labelled = value != NULL && strcmp(value, "enabled") == 0;
-        if (asks_for_label(w, inject_keys[b->is_auto]) && !labelled) {
-            say_unlabelled(p, m, s, b->is_auto);
-        } else {
-            say_opted_out(p, m, "namespaceSelector", webhook);
-        }
+        say_opted_out(p, m, "namespaceSelector", webhook);
         return INJECTED_NO;
     }
     if (w->object_selector.present == 1 && !selector_match(&w->object_selector, t.labels)) {
