@@ -7,7 +7,6 @@
  */
 #include "model/cause_in.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { GATE_NAME_MAX = 63, BACKEND_GRACE = MINUTE_MS };
@@ -114,26 +113,11 @@ static void group_gone(struct judge *j, struct view *v)
                      "TargetGroupNotFound");
 }
 
-static bool port_exists(const struct kube_service *s, const char *want)
-{
-    char *end = NULL;
-    long long number = strtoll(want, &end, 10);
-    bool numeric = end != want && *end == '\0';
-    for (uint32_t i = 0; i < s->ports.n; i++) {
-        const struct service_port *p = LIST_AT(struct service_port, s->ports, i);
-        if (numeric ? p->port == number : strcmp(p->name, want) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void backend(struct judge *j, struct view *v)
 {
     const struct kube_binding *b = v->fb->binding;
     bool no_service = v->fb->service == NULL;
-    if (b->meta.deleted_at != 0 || kind_denied(j, "services") ||
-        (!no_service && port_exists(v->fb->service, b->service_port))) {
+    if (b->meta.deleted_at != 0 || kind_denied(j, "services") || service_port_of(v->fb) != NULL) {
         return;
     }
     if (j->sight->now - b->meta.created_at < BACKEND_GRACE) {
