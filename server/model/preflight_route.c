@@ -134,7 +134,7 @@ void pf_open_routes(struct pf *p)
             continue;
         }
         struct pf_route *route = &p->routes[p->n_routes++];
-        *route = (struct pf_route){.manifest = m, .def = {m, NULL, ""}};
+        *route = (struct pf_route){.manifest = m, .def = {.maker = m, .type = ""}};
         for (uint32_t k = 0; k < m->maker->parents.n; k++) {
             look_at_parent(p, LIST_AT(struct maker_ref, m->maker->parents, k), route);
         }
