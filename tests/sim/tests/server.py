@@ -5,6 +5,7 @@ import http.client
 import json
 import pathlib
 import subprocess
+import sys
 import tempfile
 import time
 from typing import Any, Iterator, Optional
@@ -12,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 SIM = pathlib.Path(__file__).resolve().parents[1] / "sim"
 SCENARIOS = SIM.parent / "scenarios"
+sys.path.insert(0, str(SIM.parent))  # gatesim, for tests that also look inside
 Json = Any
 
 

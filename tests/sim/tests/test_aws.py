@@ -11,12 +11,11 @@ import xml.etree.ElementTree as Xml
 from typing import Any, Optional
 from urllib.parse import urlencode, urlsplit
 
-import lab  # noqa: F401  (puts the simulator on the path)
+from server import Server  # puts the simulator on the path
 from gatesim import awsauth
 from gatesim.awsauth import Key, Vault
 from gatesim.awsxml import Style, Writer
 from gatesim.targets import REGION, AwsError
-from server import Server
 
 NS = "{http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/}"
 

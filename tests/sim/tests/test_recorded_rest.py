@@ -5,10 +5,10 @@ import re
 import unittest
 from typing import Any
 
-from lab import Lab, cond, recorded, recorded_events
+from lab import cond, recorded, recorded_events
 from recording import CHECKING, GATE, Recording, plain, recorded_changes
 from gatesim.errors import ApiError
-from gatesim.kinds import BINDINGS, DEPLOYMENTS, PODS, SERVICES
+from gatesim.kinds import BINDINGS, DEPLOYMENTS, SERVICES
 from gatesim.targets import script
 
 Json = Any
