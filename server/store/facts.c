@@ -8,35 +8,6 @@
 #include "base/mem.h"
 #include "store/facts.h"
 
-/* ---- growing arrays of records ---- */
-
-void *facts_push(struct facts_array *array, size_t size)
-{
-    array->items = xgrow(array->items, &array->cap, array->n + 1, size);
-    void *item = (char *)array->items + array->n * size;
-    memset(item, 0, size);
-    array->n++;
-    return item;
-}
-
-struct list facts_take(struct facts_array *array, size_t size, struct arena *a)
-{
-    struct list l = {NULL, 0};
-    if (array->n > 0) {
-        void *copy = arena_alloc(a, array->n * size);
-        memcpy(copy, array->items, array->n * size);
-        l = (struct list){copy, (uint32_t)array->n};
-    }
-    free(array->items);
-    *array = (struct facts_array){0};
-    return l;
-}
-
-void facts_array_auto(struct facts_array *array)
-{
-    free(array->items);
-}
-
 /* ---- the workload's row ---- */
 
 struct row {
@@ -81,22 +52,22 @@ static bool load_row(struct store *s, int64_t id, struct arena *a, struct facts 
     return true;
 }
 
+static bool read_prior_finding(const struct facts_rows *rows, void *item)
+{
+    *(struct prior_finding *)item = (struct prior_finding){
+        db_text(rows->st, 0, rows->arena), db_text(rows->st, 1, rows->arena), db_int(rows->st, 2)};
+    return true;
+}
+
 static bool take_prior_findings(struct store *s, sqlite3_stmt *st, struct arena *a,
                                 struct list *ret, struct err *err)
 {
-    AUTO(facts_array) all = {0};
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            *ret = facts_take(&all, sizeof(struct prior_finding), a);
-            return true;
-        }
-        struct prior_finding *p = facts_push(&all, sizeof *p);
-        *p = (struct prior_finding){db_text(st, 0, a), db_text(st, 1, a), db_int(st, 2)};
-    }
+    const struct facts_rows rows = {.db = &s->db,
+                                    .st = st,
+                                    .arena = a,
+                                    .size = sizeof(struct prior_finding),
+                                    .read = read_prior_finding};
+    return facts_list(&rows, ret, err);
 }
 
 static bool load_prior_findings(struct store *s, int64_t id, struct arena *a, struct list *ret,
@@ -157,35 +128,35 @@ static void from_controller_revision(const struct kube_revision *c, struct facts
                                  .created_at = c->meta.created_at};
 }
 
+static bool read_revision(const struct facts_rows *rows, void *item)
+{
+    void *record = arena_alloc(rows->arena, kind_info(rows->kind)->table->size);
+    if (!facts_read_object(rows, record)) {
+        return false;
+    }
+    if (rows->kind == KIND_REPLICASET) {
+        from_replicaset(record, item);
+    } else {
+        from_controller_revision(record, item);
+    }
+    return true;
+}
+
 static bool load_revisions(struct store *s, int64_t ns_id, const char *uid, struct arena *a,
                            struct list *ret, struct err *err)
 {
     static const enum kind kinds[] = {KIND_REPLICASET, KIND_CONTROLLER_REVISION};
     AUTO(facts_array) all = {0};
     for (size_t k = 0; k < 2 && uid[0] != '\0'; k++) {
-        sqlite3_stmt *st = db_get(&s->db, SQL_OBJECTS_BY_REF);
-        db_bind(st, "iit", (int64_t)kinds[k], ns_id, uid);
-        bool row = false;
-        for (;;) {
-            if (!db_step(&s->db, st, &row, err)) {
-                return false;
-            }
-            if (!row) {
-                break;
-            }
-            size_t len = 0;
-            const char *rv = db_text(st, 0, a);
-            const void *body = db_blob(st, 1, a, &len);
-            const void *record = apply_unpack(s, kinds[k], body, len, rv, a);
-            if (record == NULL) {
-                continue;
-            }
-            struct facts_revision *r = facts_push(&all, sizeof *r);
-            if (kinds[k] == KIND_REPLICASET) {
-                from_replicaset(record, r);
-            } else {
-                from_controller_revision(record, r);
-            }
+        const struct facts_rows rows = {.db = &s->db,
+                                        .st = db_get(&s->db, SQL_OBJECTS_BY_REF),
+                                        .arena = a,
+                                        .size = sizeof(struct facts_revision),
+                                        .read = read_revision,
+                                        .kind = kinds[k]};
+        db_bind(rows.st, "iit", (int64_t)kinds[k], ns_id, uid);
+        if (!facts_add(&rows, &all, err)) {
+            return false;
         }
     }
     *ret = facts_take(&all, sizeof(struct facts_revision), a);
@@ -196,11 +167,8 @@ static bool load_revisions(struct store *s, int64_t ns_id, const char *uid, stru
 
 static const struct pod_track *read_track(sqlite3_stmt *st, int column, struct arena *a)
 {
-    struct err ignored = {0}; /* of another version: as if never seen */
-    size_t len = 0;
-    struct pod_track *t = arena_zalloc(a, sizeof *t);
-    const void *blob = db_blob(st, column, a, &len);
-    if (blob == NULL || !unpack_record(&pod_track_table, blob, len, a, t, &ignored)) {
+    struct pod_track *t = arena_alloc(a, sizeof *t);
+    if (!facts_unpack(&pod_track_table, st, column, a, t)) { /* as if never seen */
         record_clear(&pod_track_table, t);
         t->state = -1;
     }

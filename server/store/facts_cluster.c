@@ -57,81 +57,49 @@ void facts_cluster_fini(struct store *s)
 
 /* ---- lists ---- */
 
-static bool load_kind(struct store *s, enum kind kind, struct arena *a, struct list *ret,
+static bool load_kind(const struct facts_from *from, enum kind kind, struct list *ret,
                       struct err *err)
 {
-    size_t size = kind_info(kind)->table->size;
-    AUTO(facts_array) all = {0};
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECTS_OF_KIND);
-    db_bind(st, "ii", s->cluster_id, (int64_t)kind);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            *ret = facts_take(&all, size, a);
-            return true;
-        }
-        size_t len = 0;
-        const char *rv = db_text(st, 0, a);
-        const void *body = db_blob(st, 1, a, &len);
-        const void *record = apply_unpack(s, kind, body, len, rv, a);
-        if (record != NULL) {
-            memcpy(facts_push(&all, size), record, size);
-        }
+    const struct facts_rows rows = {.db = from->db,
+                                    .st = db_get(from->db, SQL_OBJECTS_OF_KIND),
+                                    .arena = from->arena,
+                                    .size = kind_info(kind)->table->size,
+                                    .read = facts_read_object,
+                                    .kind = kind};
+    db_bind(rows.st, "ii", from->cluster, (int64_t)kind);
+    return facts_list(&rows, ret, err);
+}
+
+static bool read_node(const struct facts_rows *rows, void *item)
+{
+    struct facts_node *f = item;
+    struct arena *a = rows->arena;
+    struct arena *one = rows->arg; /* most of a node is not kept */
+    arena_reset(one);
+    const struct kube_node *n = facts_object_in(KIND_NODE, rows->st, 1, one);
+    if (n == NULL) {
+        return false;
     }
+    const struct condition *ready = condition_get(&n->conditions, "Ready");
+    const char *zone = kvs_get(&n->meta.labels, "topology.kubernetes.io/zone");
+    *f = (struct facts_node){arena_strdup(a, n->meta.name),
+                             arena_strdup(a, ready != NULL ? ready->status : ""),
+                             arena_strdup(a, zone != NULL ? zone : "")};
+    return true;
 }
 
 /* Names come sorted from the index. */
-static bool load_nodes(struct store *s, struct arena *a, struct list *ret, struct err *err)
+static bool load_nodes(const struct facts_from *from, struct list *ret, struct err *err)
 {
-    AUTO(facts_array) all = {0};
     AUTO_PTR(arena) one = arena_new(0);
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECTS_OF_KIND);
-    db_bind(st, "ii", s->cluster_id, (int64_t)KIND_NODE);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            *ret = facts_take(&all, sizeof(struct facts_node), a);
-            return true;
-        }
-        size_t len = 0;
-        arena_reset(one);
-        const void *body = db_blob(st, 1, one, &len);
-        const struct kube_node *n = apply_unpack(s, KIND_NODE, body, len, "", one);
-        if (n == NULL) {
-            continue;
-        }
-        const struct condition *ready = condition_get(&n->conditions, "Ready");
-        const char *zone = kvs_get(&n->meta.labels, "topology.kubernetes.io/zone");
-        struct facts_node *f = facts_push(&all, sizeof *f);
-        *f = (struct facts_node){arena_strdup(a, n->meta.name),
-                                 arena_strdup(a, ready != NULL ? ready->status : ""),
-                                 arena_strdup(a, zone != NULL ? zone : "")};
-    }
-}
-
-static bool load_spans(struct store *s, struct arena *a, struct list *ret, struct err *err)
-{
-    AUTO(facts_array) all = {0};
-    sqlite3_stmt *st = db_get(&s->db, SQL_SPANS);
-    db_bind(st, "ii", s->cluster_id, (int64_t)SPANS_MAX);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            *ret = facts_take(&all, sizeof(struct facts_span), a);
-            return true;
-        }
-        struct facts_span *f = facts_push(&all, sizeof *f);
-        *f = (struct facts_span){db_int(st, 0), db_int(st, 1)};
-    }
+    const struct facts_rows rows = {.db = from->db,
+                                    .st = db_get(from->db, SQL_OBJECTS_OF_KIND),
+                                    .arena = from->arena,
+                                    .size = sizeof(struct facts_node),
+                                    .read = read_node,
+                                    .arg = one};
+    db_bind(rows.st, "ii", from->cluster, (int64_t)KIND_NODE);
+    return facts_list(&rows, ret, err);
 }
 
 static bool has_namespace(const struct facts_array *all, const char *name)
@@ -145,31 +113,23 @@ static bool has_namespace(const struct facts_array *all, const char *name)
     return false;
 }
 
-static bool push_namespace(struct store *s, const char *name, struct arena *a,
-                           struct facts_array *all, struct err *err)
+static bool push_namespace(const struct facts_from *from, const char *name, struct facts_array *all,
+                           struct err *err)
 {
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
-    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_NAMESPACE, INT64_C(0), name);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
+    const struct facts_name of = {KIND_NAMESPACE, 0, name};
+    const void *record = NULL;
+    if (!facts_object(from, &of, &record, err)) {
         return false;
     }
-    if (row) {
-        size_t len = 0;
-        const char *rv = db_text(st, 1, a);
-        const void *body = db_blob(st, 3, a, &len);
-        const void *record = apply_unpack(s, KIND_NAMESPACE, body, len, rv, a);
-        if (record != NULL) {
-            memcpy(facts_push(all, sizeof(struct kube_namespace)), record,
-                   sizeof(struct kube_namespace));
-        }
-        (void)sqlite3_reset(st); /* the row was read */
+    if (record != NULL) {
+        memcpy(facts_push(all, sizeof(struct kube_namespace)), record,
+               sizeof(struct kube_namespace));
     }
     return true;
 }
 
 /* The namespaces that hold the Service of an injecting webhook. */
-static bool load_controllers(struct store *s, struct arena *a, struct facts_cluster *f,
+static bool load_controllers(const struct facts_from *from, struct facts_cluster *f,
                              struct err *err)
 {
     AUTO(facts_array) all = {0};
@@ -179,12 +139,12 @@ static bool load_controllers(struct store *s, struct arena *a, struct facts_clus
         for (uint32_t k = 0; k < c->webhooks.n; k++) {
             const struct webhook *w = LIST_AT(struct webhook, c->webhooks, k);
             if (injector_webhook(w) && !has_namespace(&all, w->service_namespace) &&
-                !push_namespace(s, w->service_namespace, a, &all, err)) {
+                !push_namespace(from, w->service_namespace, &all, err)) {
                 return false;
             }
         }
     }
-    f->controller_namespaces = facts_take(&all, sizeof(struct kube_namespace), a);
+    f->controller_namespaces = facts_take(&all, sizeof(struct kube_namespace), from->arena);
     return true;
 }
 
@@ -195,10 +155,11 @@ static bool load_lists(struct store *s, struct cluster_cache *c, struct err *err
     }
     struct arena *a = arena_new(0);
     struct facts_cluster f = {0};
-    if (!load_kind(s, KIND_WEBHOOK_CONFIG, a, &f.webhook_configs, err) ||
-        !load_kind(s, KIND_LEASE, a, &f.leases, err) || !load_nodes(s, a, &f.nodes, err) ||
-        !load_spans(s, a, &f.injector_down, err) || !load_controllers(s, a, &f, err) ||
-        !facts_scope_findings(s, 0, a, &f.findings, err)) {
+    const struct facts_from from = facts_of_writer(s, a);
+    if (!load_kind(&from, KIND_WEBHOOK_CONFIG, &f.webhook_configs, err) ||
+        !load_kind(&from, KIND_LEASE, &f.leases, err) || !load_nodes(&from, &f.nodes, err) ||
+        !facts_spans(&from, SPANS_MAX, &f.injector_down, err) ||
+        !load_controllers(&from, &f, err) || !facts_scope_findings(s, 0, a, &f.findings, err)) {
         arena_free(a);
         return false;
     }

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "store/state.h"
+#include "store/facts.h"
 
 struct injector {
     const char *namespace;
@@ -59,10 +59,7 @@ static bool load(struct store *s, struct err *err)
         if (!row) {
             break;
         }
-        size_t len = 0;
-        const void *body = db_blob(st, 1, a, &len);
-        const struct kube_webhook_config *c =
-            apply_unpack(s, KIND_WEBHOOK_CONFIG, body, len, "", a);
+        const struct kube_webhook_config *c = facts_object_in(KIND_WEBHOOK_CONFIG, st, 1, a);
         if (c != NULL) {
             add_injectors(s, c, items, INJECTORS_MAX);
         }
@@ -91,13 +88,9 @@ static bool has_service(struct store *s, const struct injector *in, bool *ret, s
     if (!names_find(s, in->namespace, &ns_id, err)) {
         return false;
     }
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
-    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_SERVICE, ns_id, in->service);
-    if (!db_step(&s->db, st, ret, err)) {
-        return false;
-    }
-    (void)sqlite3_reset(st); /* the row was read */
-    return true;
+    const struct facts_from from = facts_of_writer(s, NULL); /* nothing is loaded */
+    return facts_has_object(&from, &(struct facts_name){KIND_SERVICE, ns_id, in->service}, ret,
+                            err);
 }
 
 bool injector_service_missing(struct store *s, bool *ret, struct err *err)
@@ -126,24 +119,14 @@ static bool has_endpoint(struct store *s, const struct injector *in, bool *ret, 
     if (!names_find(s, in->namespace, &ns_id, err)) {
         return false;
     }
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECTS_BY_REF);
-    db_bind(st, "iit", (int64_t)KIND_ENDPOINT_SLICE, ns_id, in->service);
     AUTO_PTR(arena) a = arena_new(0);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            return true;
-        }
-        size_t len = 0;
-        const void *body = db_blob(st, 1, a, &len);
-        const struct kube_slice *slice = apply_unpack(s, KIND_ENDPOINT_SLICE, body, len, "", a);
-        for (uint32_t i = 0; slice != NULL && i < slice->endpoints.n; i++) {
-            *ret = *ret || LIST_AT(struct endpoint, slice->endpoints, i)->ready != 0; /* nil: yes */
-        }
+    const struct facts_from from = facts_of_writer(s, a);
+    int64_t ready = 0;
+    if (!facts_ready_endpoints(&from, ns_id, in->service, &ready, err)) {
+        return false;
     }
+    *ret = ready > 0;
+    return true;
 }
 
 static bool book(struct store *s, bool down, struct err *err)

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "model/cause.h"
 #include "model/pack.h"
+#include "store/facts.h"
 #include "store/reader_in.h"
 
 static const char *const sql[] = {
@@ -276,14 +277,7 @@ bool reader_text_match(const char *q, const char *namespace, const char *name)
 const void *reader_record(struct reader *r, const struct field_table *table, sqlite3_stmt *st,
                           int column)
 {
-    size_t len = 0;
-    const void *data = db_blob(st, column, r->arena, &len);
-    if (data == NULL) {
-        return NULL;
-    }
-    void *record = arena_zalloc(r->arena, table->size);
-    struct err ignored; /* the next list brings it anew */
-    return unpack_record(table, data, len, r->arena, record, &ignored) ? record : NULL;
+    return facts_record(table, st, column, r->arena);
 }
 
 struct finding_row finding_of(sqlite3_stmt *st, int first, struct arena *a)

@@ -181,7 +181,7 @@ static bool routing_json(struct reader *r, const char *balancer, struct json_out
                          struct err *err)
 {
     bool row = false;
-    sqlite3_stmt *st = db_get(&r->db, READ_FACTS_BALANCER);
+    sqlite3_stmt *st = db_get(&r->db, READ_BALANCER_GET);
     db_bind(st, "t", balancer);
     if (!db_step(&r->db, st, &row, err)) {
         return false;

@@ -85,12 +85,12 @@ static const char *runbook_of(struct reader *r, const struct row *w)
     if (url != NULL) {
         return url;
     }
-    sqlite3_stmt *st = db_get(&r->db, READ_NS_OBJECT);
-    db_bind(st, "iit", db_int(w->st, 38), (int64_t)KIND_NAMESPACE, w->namespace);
+    sqlite3_stmt *st = db_get(&r->db, READ_OBJECT_GET);
+    db_bind(st, "iiit", db_int(w->st, 38), (int64_t)KIND_NAMESPACE, INT64_C(0), w->namespace);
     bool found = false;
     struct err ignored; /* then there is no such annotation to see */
     if (db_step(&r->db, st, &found, &ignored) && found) {
-        meta = reader_record(r, kind_info(KIND_NAMESPACE)->table, st, 0);
+        meta = reader_record(r, kind_info(KIND_NAMESPACE)->table, st, 3);
         url = meta != NULL ? annotated(&meta->annotations) : NULL;
     }
     (void)sqlite3_reset(st);

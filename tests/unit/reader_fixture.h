@@ -176,6 +176,73 @@ INLINE void fixture_web(struct fixture *f)
     }
 }
 
+/* An object's row as the store writes it. */
+struct fixture_object {
+    int id;
+    enum kind kind;
+    int ns; /* 0: an object of the cluster */
+    const char *ref;
+    void *record; /* gets the name */
+    const char *name;
+};
+
+INLINE void fixture_object(struct fixture *f, struct fixture_object o)
+{
+    char text[512];
+    ((struct meta *)o.record)->name = o.name;
+    (void)snprintf(text, sizeof text,
+                   "INSERT INTO object (id, cluster, kind, ns_id, name, uid, resource_version, ref,"
+                   " first_seen_at, body) VALUES (%d, 1, %d, %d, '%s', 'u', '1', '%s', 0, ?1)",
+                   o.id, (int)o.kind, o.ns, o.name, o.ref);
+    sql_blob(f, text, kind_info(o.kind)->table, o.record);
+}
+
+/* Object 50: the open-source controller's webhook, with Service infra/hook. */
+INLINE void fixture_webhook(struct fixture *f, const char *failure_policy, struct selector objects)
+{
+    static const char *const pods[] = {"pods"};
+    static const char *const enabled[] = {"enabled"};
+    static const struct webhook_rule rule = {.resources = {pods, 1}};
+    static const struct selector_term in = {
+        "elbv2.k8s.aws/pod-readiness-gate-inject", "In", {enabled, 1}};
+    const struct webhook w = {.name = "mpod.elbv2.k8s.aws",
+                              .service_namespace = "infra",
+                              .service_name = "hook",
+                              .path = "/mutate-v1-pod",
+                              .url = "",
+                              .failure_policy = failure_policy,
+                              .namespace_selector = {.present = 1, .terms = {&in, 1}},
+                              .object_selector = objects,
+                              .rules = {&rule, 1},
+                              .timeout_seconds = 10};
+    struct kube_webhook_config c;
+    record_clear(kind_info(KIND_WEBHOOK_CONFIG)->table, &c);
+    c.webhooks = (struct list){&w, 1};
+    fixture_object(f, (struct fixture_object){50, KIND_WEBHOOK_CONFIG, 0, "", &c,
+                                              "aws-load-balancer-webhook"});
+}
+
+/* A slice of infra/hook: ready as its endpoints say (-1: they do not). */
+INLINE void fixture_hook_slice(struct fixture *f, int id, const int64_t *ready, uint32_t n)
+{
+    struct endpoint endpoints[4];
+    struct kube_slice s;
+    char name[32];
+    record_clear(kind_info(KIND_ENDPOINT_SLICE)->table, &s);
+    assert_in_range(n, 0, 4);
+    for (uint32_t i = 0; i < n; i++) {
+        endpoints[i] = (struct endpoint){.ready = ready[i],
+                                         .target_kind = "",
+                                         .target_name = "",
+                                         .target_uid = "",
+                                         .node = "",
+                                         .zone = ""};
+    }
+    s.endpoints = (struct list){endpoints, n};
+    (void)snprintf(name, sizeof name, "hook-%d", id);
+    fixture_object(f, (struct fixture_object){id, KIND_ENDPOINT_SLICE, 3, "hook", &s, name});
+}
+
 INLINE void fixture_objects(struct fixture *f)
 {
     static const struct kv selector[] = {{"app", "web"}};
@@ -197,14 +264,8 @@ INLINE void fixture_objects(struct fixture *f)
     t.id = "10.0.0.1";
     t.zone = "eu-1a";
     t.description = "Request timed out";
-    sql_blob(f,
-             "INSERT INTO object (id, cluster, kind, ns_id, name, uid, resource_version,"
-             " first_seen_at, body) VALUES (1, 1, 2, 1, 'web', 'u', '1', 0, ?1)",
-             kind_info(KIND_SERVICE)->table, &s);
-    sql_blob(f,
-             "INSERT INTO object (id, cluster, kind, ns_id, name, uid, resource_version, ref,"
-             " first_seen_at, body) VALUES (2, 1, 6, 1, 'web', 'u', '1', 'web', 0, ?1)",
-             kind_info(KIND_BINDING_LBC)->table, &b);
+    fixture_object(f, (struct fixture_object){1, KIND_SERVICE, 1, "", &s, "web"});
+    fixture_object(f, (struct fixture_object){2, KIND_BINDING_LBC, 1, "web", &b, "web"});
     sql(f,
         "INSERT INTO binding_group VALUES (2, 1, 'web', 'arn:tg/web', '');"
         "INSERT INTO usual VALUES (1, 1, 'web', x'', 41500, 96000, 0);"

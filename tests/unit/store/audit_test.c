@@ -10,52 +10,6 @@ struct bed {
     struct buf out;
 };
 
-static void put_webhook(struct fixture *f)
-{
-    static const char *const pods[] = {"pods"};
-    static const char *const enabled[] = {"enabled"};
-    static const struct webhook_rule rule = {.resources = {pods, 1}};
-    static const struct selector_term term = {
-        "elbv2.k8s.aws/pod-readiness-gate-inject", "In", {enabled, 1}};
-    struct webhook w = {.name = "mpod.elbv2.k8s.aws",
-                        .service_namespace = "infra",
-                        .service_name = "hook",
-                        .path = "/mutate-v1-pod",
-                        .url = "",
-                        .failure_policy = "Ignore",
-                        .namespace_selector = {.present = 1, .terms = {&term, 1}},
-                        .rules = {&rule, 1},
-                        .timeout_seconds = 10};
-    static const int64_t ready[] = {1, 0, -1};
-    struct endpoint endpoints[3];
-    for (size_t i = 0; i < 3; i++) {
-        endpoints[i] = (struct endpoint){.ready = ready[i],
-                                         .target_kind = "",
-                                         .target_name = "",
-                                         .target_uid = "",
-                                         .node = "",
-                                         .zone = ""};
-    }
-    struct kube_webhook_config c;
-    struct kube_slice s;
-    record_clear(kind_info(KIND_WEBHOOK_CONFIG)->table, &c);
-    record_clear(kind_info(KIND_ENDPOINT_SLICE)->table, &s);
-    c.meta.name = "aws-load-balancer-webhook";
-    c.webhooks = (struct list){&w, 1};
-    s.endpoints = (struct list){endpoints, 3};
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "INSERT INTO object (id, cluster, kind, ns_id, name, uid, resource_version,"
-                   " first_seen_at, body) VALUES (50, 1, %d, 0, 'hook', 'u', '1', 0, ?1)",
-                   KIND_WEBHOOK_CONFIG);
-    sql_blob(f, text, kind_info(KIND_WEBHOOK_CONFIG)->table, &c);
-    (void)snprintf(text, sizeof text,
-                   "INSERT INTO object (id, cluster, kind, ns_id, name, uid, resource_version, ref,"
-                   " first_seen_at, body) VALUES (51, 1, %d, 3, 'hook-1', 'u', '1', 'hook', 0, ?1)",
-                   KIND_ENDPOINT_SLICE);
-    sql_blob(f, text, kind_info(KIND_ENDPOINT_SLICE)->table, &s);
-}
-
 /* shop/web gets a template that shop's binding takes, with the given shutdown. */
 static void put_template(struct fixture *f, int64_t grace, int64_t sleep)
 {
@@ -90,10 +44,12 @@ static void put_group(struct fixture *f, const char *delay)
 static int setup(void **state)
 {
     static struct bed b;
+    static const int64_t ready[] = {1, 0, -1};
     struct err err = {0};
     b = (struct bed){.out = BUF_INIT(4 << 20)};
     fixture_open(&b.f);
-    put_webhook(&b.f);
+    fixture_webhook(&b.f, "Ignore", (struct selector){0});
+    fixture_hook_slice(&b.f, 51, ready, 3);
     put_template(&b.f, -1, 0);
     fixture_finding(&b.f, 3, 2, "gates_not_used", true);
     fixture_finding(&b.f, 1, 1, "gate_binding_gone", false);
@@ -230,16 +186,33 @@ static void given_pages_when_followed_then_every_namespace_once(void **state)
     json_decref(v);
 }
 
+static void given_more_objects_than_a_reader_looks_at_when_loaded_then_no_more(void **state)
+{
+    struct bed *b = *state;
+    struct err err = {0};
+    struct facts_namespace ns;
+    int64_t id = 0;
+    sql(&b->f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2100)"
+               " INSERT INTO object (cluster, kind, ns_id, name, uid, resource_version, ref,"
+               " first_seen_at, body) SELECT 1, kind, 1, 'copy-' || i, 'u', '1', '', 0, body"
+               " FROM object, n WHERE id = 1");
+    assert_true(reader_begin(b->r, &err));
+    assert_true(reader_facts_namespace(b->r, 1, "shop", &ns, &id, &err));
+    assert_int_equal(ns.services.n, FACTS_OBJECTS_MAX);
+    assert_int_equal(ns.bindings.n, 1); /* what follows is read all the same */
+    reader_end(b->r);
+}
+
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(given_findings_when_audited_then_each_stands_under_its_head,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(given_the_cluster_when_audited_then_webhook_and_its_gaps,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(given_shutdown_times_when_audited_then_what_is_too_short,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(given_pages_when_followed_then_every_namespace_once, setup,
-                                        teardown)};
+        T(given_findings_when_audited_then_each_stands_under_its_head),
+        T(given_the_cluster_when_audited_then_webhook_and_its_gaps),
+        T(given_shutdown_times_when_audited_then_what_is_too_short),
+        T(given_pages_when_followed_then_every_namespace_once),
+        T(given_more_objects_than_a_reader_looks_at_when_loaded_then_no_more),
+    };
+#undef T
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,49 +11,13 @@ struct bed {
     struct arena *a;
 };
 
-static void put(struct fixture *f, enum kind kind, int ns, const char *name, const void *record)
-{
-    char text[512];
-    (void)snprintf(text, sizeof text,
-                   "INSERT INTO object (cluster, kind, ns_id, name, uid, resource_version, "
-                   "first_seen_at, body) VALUES (1, %d, %d, '%s', 'u', '1', 0, ?1)",
-                   kind, ns, name);
-    sql_blob(f, text, kind_info(kind)->table, record);
-}
-
-static void put_namespace(struct fixture *f, const char *name, const char *value)
+static void put_namespace(struct fixture *f, int id, const char *name, const char *value)
 {
     struct kv label = {"elbv2.k8s.aws/pod-readiness-gate-inject", value};
     struct kube_namespace ns;
     record_clear(kind_info(KIND_NAMESPACE)->table, &ns);
-    ns.meta.name = name;
     ns.meta.labels = (struct kvs){&label, value != NULL};
-    put(f, KIND_NAMESPACE, 0, name, &ns);
-}
-
-static void put_webhook(struct fixture *f)
-{
-    static const char *const pods[] = {"pods"};
-    static const char *const enabled[] = {"enabled"};
-    static const char *const controller[] = {"aws-load-balancer-controller"};
-    static const struct webhook_rule rule = {.resources = {pods, 1}};
-    static const struct selector_term in = {
-        "elbv2.k8s.aws/pod-readiness-gate-inject", "In", {enabled, 1}};
-    static const struct selector_term out = {"app.kubernetes.io/name", "NotIn", {controller, 1}};
-    struct webhook w = {.name = "mpod.elbv2.k8s.aws",
-                        .service_namespace = "infra",
-                        .service_name = "hook",
-                        .path = "/mutate-v1-pod",
-                        .url = "",
-                        .failure_policy = "Fail",
-                        .namespace_selector = {.present = 1, .terms = {&in, 1}},
-                        .object_selector = {.present = 1, .terms = {&out, 1}},
-                        .rules = {&rule, 1}};
-    struct kube_webhook_config c;
-    record_clear(kind_info(KIND_WEBHOOK_CONFIG)->table, &c);
-    c.meta.name = "aws-load-balancer-webhook";
-    c.webhooks = (struct list){&w, 1};
-    put(f, KIND_WEBHOOK_CONFIG, 0, "aws-load-balancer-webhook", &c);
+    fixture_object(f, (struct fixture_object){id, KIND_NAMESPACE, 0, "", &ns, name});
 }
 
 static void put_group(struct fixture *f)
@@ -73,12 +37,14 @@ static void put_group(struct fixture *f)
 static int setup(void **state)
 {
     static struct bed b;
+    static const char *const controller[] = {"aws-load-balancer-controller"};
+    static const struct selector_term others = {"app.kubernetes.io/name", "NotIn", {controller, 1}};
     struct err err = {0};
     b = (struct bed){.a = arena_new(0)};
     fixture_open(&b.f);
-    put_namespace(&b.f, "shop", "enabled");
-    put_namespace(&b.f, "pay", NULL);
-    put_webhook(&b.f);
+    put_namespace(&b.f, 60, "shop", "enabled");
+    put_namespace(&b.f, 61, "pay", NULL);
+    fixture_webhook(&b.f, "Fail", (struct selector){.present = 1, .terms = {&others, 1}});
     put_group(&b.f);
     sql(&b.f, "INSERT INTO source VALUES"
               " (1, 'kubernetes/targetgroupbindings.elbv2.k8s.aws', 2, '', 1, 1)");
@@ -327,11 +293,10 @@ static void given_no_replicas_when_judged_then_the_autoscaler_says_how_many(void
     assert_int_equal(replicas(b, DEPLOYMENT_OF("web", "shop", "  replicas: 10\n", "app: web")
                                      GOOD_POD AUTOSCALER("12")),
                      10); /* it scales another */
-    hpa.meta.name = "scaled";
     hpa.target_kind = "Deployment";
     hpa.target_name = "scaled";
     hpa.min_replicas = 7;
-    put(&b->f, KIND_HPA, 1, "scaled", &hpa);
+    fixture_object(&b->f, (struct fixture_object){70, KIND_HPA, 1, "", &hpa, "scaled"});
     assert_int_equal(replicas(b, SCALED), 7);
     assert_int_equal(replicas(b, SCALED AUTOSCALER("12")), 12);
 }
@@ -339,19 +304,12 @@ static void given_no_replicas_when_judged_then_the_autoscaler_says_how_many(void
 static void given_the_webhook_down_when_judged_then_by_its_failure_policy(void **state)
 {
     struct bed *b = *state;
-    struct endpoint e = {
-        .ready = 0, .target_kind = "", .target_name = "", .target_uid = "", .node = "", .zone = ""};
-    struct kube_slice slice;
-    record_clear(kind_info(KIND_ENDPOINT_SLICE)->table, &slice);
-    slice.endpoints = (struct list){&e, 1};
-    put(&b->f, KIND_ENDPOINT_SLICE, 3, "hook-1", &slice);
-    sql(&b->f, "UPDATE object SET ref = 'hook' WHERE name = 'hook-1'");
+    static const int64_t ready[] = {0, 1};
+    fixture_hook_slice(&b->f, 71, &ready[0], 1);
     json_t *v = preflight(b, WEB GOOD_POD);
     assert_string_equal(codes(v), "error webhook_no_endpoints");
     json_decref(v);
-    e.ready = 1;
-    put(&b->f, KIND_ENDPOINT_SLICE, 3, "hook-2", &slice);
-    sql(&b->f, "UPDATE object SET ref = 'hook' WHERE name = 'hook-2'");
+    fixture_hook_slice(&b->f, 72, &ready[1], 1);
     v = preflight(b, WEB GOOD_POD);
     assert_string_equal(codes(v), "");
     json_decref(v);
