@@ -62,6 +62,14 @@ bool wants_evidence(const struct finding *f)
     return f->evidence.n < POD_EVIDENCE;
 }
 
+const char *state_words(struct judge *j, const char *state, const char *reason, const char *text)
+{
+    bool two = state[0] != '\0' && reason[0] != '\0';
+    bool more = text[0] != '\0' && (state[0] != '\0' || reason[0] != '\0');
+    return arena_printf(j->a, "%s%s%s%s%.300s", state, two ? " " : "", reason, more ? ": " : "",
+                        text);
+}
+
 const struct finding *claimed(const struct judge *j, const char *code, const char *object)
 {
     for (uint32_t i = 0; i < j->n_findings; i++) {

@@ -10,7 +10,8 @@
  *   closed     anything else   ELBv2's business
  *
  * Usual delays are no faults: 15 s between looks, 18 s for a restart. From three re-checks on it is
- * late. Controllers before v2.9.1, and v2.13.0, back off up to 16 min 40 s.
+ * late; a target that was healthy when we first asked is likely so at once, once its pod is past
+ * the usual time. Controllers before v2.9.1, and v2.13.0, back off up to 16 min 40 s.
  */
 #include "model/cause_in.h"
 
@@ -88,14 +89,14 @@ static void say_target(struct judge *j, struct finding *f, const struct pod_shee
                        const struct pod_gate *g)
 {
     const struct facts_target *t = g->pb->target;
-    finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type), "%s%s%s",
-                     g->condition == NULL ? "does not exist" : g->condition->status,
-                     g->condition == NULL ? "" : " ",
-                     g->condition == NULL ? "" : g->condition->reason);
+    finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type), "%s",
+                     g->condition == NULL
+                         ? "does not exist"
+                         : state_words(j, g->condition->status, g->condition->reason, ""));
     if (t != NULL) {
         finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", g->pb->fb->group->arn),
                          arena_printf(j->a, "target %s:%lld state", t->t.id, (long long)t->t.port),
-                         "%s %s", t->t.state, t->t.reason);
+                         "%s", state_words(j, t->t.state, t->t.reason, ""));
     } else if (g->pb->fb->group->known) {
         finding_evidence(
             j, f, arena_printf(j->a, "TargetGroup/%s", g->pb->fb->group->arn),
@@ -184,6 +185,16 @@ static bool all_quiet(struct judge *j, const uint32_t counts[], uint32_t views)
 
 /* ---- what is held ---- */
 
+/* Healthy when we first asked, with a pod past its usual time: how long it has been so is not for
+ * us to watch again. */
+static bool late_at_first_sight(const struct judge *j, const struct pod_sheet *p,
+                                const struct pod_gate *g)
+{
+    const struct facts_target *t = g->pb->target;
+    return t != NULL && t->state_since <= t->first_seen_at && p->pace != PACE_ON_TIME &&
+           !watched(j, p, RECHECKS_LATE * j->f->policy->recheck_ms);
+}
+
 struct tally {
     uint32_t counts[4]; /* pods late, by position */
     uint32_t views;     /* bindings they wait on */
@@ -195,7 +206,10 @@ static bool is_candidate(struct judge *j, const struct pod_sheet *p, const struc
     enum position position = position_of(j, p, g);
     /* The controller leaves pods out whose node is not ready: that is cause_node.c's to say. */
     bool left_out = position == NOT_ACTED && node_is_down(j, p);
-    return position != POSITION_NONE && !left_out && view_of(j, p, g->pb)->blocked == 0 &&
+    if (position == POSITION_NONE || left_out || view_of(j, p, g->pb)->blocked != 0) {
+        return false;
+    }
+    return (position == LAGGING && late_at_first_sight(j, p, g)) ||
            is_late(j, position_since(p, g, position));
 }
 
@@ -242,7 +256,9 @@ static void hold_stalled(struct judge *j, struct pod_sheet *p, const struct pod_
                         .likely = l == NULL,
                         .since = l != NULL ? l->renew_at : j->f->cluster->controller_flip_at,
                         .view = view_of(j, p, g->pb),
-                        .a = l != NULL ? l->meta.namespace : "kube-system",
+                        .a = l != NULL                      ? l->meta.namespace
+                             : g->family == FAMILY_EKS_AUTO ? ""
+                                                            : "kube-system",
                         .b = l != NULL ? "its lease is no longer renewed"
                                        : "no gate opened and no target was registered anywhere"});
     char text[CLOCK_TEXT_SIZE];

@@ -77,9 +77,10 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
         say_backend(j, f, v);
     }
     if (g != NULL && wants_evidence(f)) {
-        finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type),
-                         "%s %s", g->condition != NULL ? g->condition->status : "absent",
-                         g->condition != NULL ? g->condition->message : "");
+        finding_evidence(j, f, pod_object(j, p), arena_printf(j->a, "condition %s", g->type), "%s",
+                         g->condition != NULL
+                             ? state_words(j, g->condition->status, "", g->condition->message)
+                             : "absent");
     }
 }
 
@@ -118,9 +119,8 @@ static void say_target(struct judge *j, struct finding *f, const struct pod_shee
     }
     finding_evidence(
         j, f, group_object(j, pb),
-        arena_printf(j->a, "target %s:%lld", p->fp->pod->ip, (long long)pb->port), "%s %s%s%.300s",
-        t != NULL ? t->t.state : "not registered", t != NULL ? t->t.reason : "",
-        t != NULL && t->t.description[0] != '\0' ? ": " : "", t != NULL ? t->t.description : "");
+        arena_printf(j->a, "target %s:%lld", p->fp->pod->ip, (long long)pb->port), "%s",
+        t != NULL ? state_words(j, t->t.state, t->t.reason, t->t.description) : "not registered");
     finding_evidence(j, f, pod_object(j, p), "condition Ready", "True, its gate %s True",
                      pb->fb->binding->meta.name);
 }
@@ -288,8 +288,8 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
     if (v->fb->sharers > 0) {
         struct finding *f = claim_object(j, &c);
         if (f->evidence.n == 0) {
-            finding_evidence(j, f, v->object, "spec.targetGroupARN", "%s, in %u other bindings",
-                             b->arn, v->fb->sharers);
+            finding_evidence(j, f, v->object, "spec.targetGroupARN", "%s, in %u other binding%s",
+                             b->arn, v->fb->sharers, v->fb->sharers == 1 ? "" : "s");
         }
         take_over(j, c);
         return;

@@ -59,13 +59,12 @@ static void say_word(struct judge *j, struct finding *f, const struct pod_sheet 
     if (w->by_elb) {
         finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", pb->fb->group->arn),
                          arena_printf(j->a, "target %s:%lld", p->fp->pod->ip, (long long)pb->port),
-                         "%s %s%s%.300s", w->state, w->reason, w->text[0] != '\0' ? ": " : "",
-                         w->text);
+                         "%s", state_words(j, w->state, w->reason, w->text));
     } else {
         const struct pod_gate *g = pod_gate_of(p, pb);
         finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name),
-                         arena_printf(j->a, "condition %s", g != NULL ? g->type : ""),
-                         "False %s%s%.300s", w->reason, w->text[0] != '\0' ? ": " : "", w->text);
+                         arena_printf(j->a, "condition %s", g != NULL ? g->type : ""), "%s",
+                         state_words(j, "False", w->reason, w->text));
     }
 }
 
@@ -75,7 +74,7 @@ static void say_check(struct judge *j, struct finding *f, const struct pod_bindi
     if (g == NULL || f->pods != 1) {
         return;
     }
-    finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", g->name), "health check",
+    finding_evidence(j, f, arena_printf(j->a, "TargetGroup/%s", pb->fb->group->arn), "health check",
                      "%s port %s path %s, expects %s, every %lld s, timeout %lld s",
                      g->health_protocol, g->health_port,
                      g->health_path[0] != '\0' ? g->health_path : "none",
@@ -267,8 +266,8 @@ static bool lost(struct judge *j, struct pod_sheet *p, const struct pod_binding 
     f->aside = g == NULL && claimed(j, "gate_missing_injection_failed", NULL) != NULL;
     if (g != NULL && wants_evidence(f)) {
         finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name),
-                         arena_printf(j->a, "condition %s", g->type), "False %s",
-                         g->condition->reason);
+                         arena_printf(j->a, "condition %s", g->type), "%s",
+                         state_words(j, "False", g->condition->reason, ""));
     }
     judge_look_at(j, at + j->f->policy->recheck_ms);
     return true;
@@ -303,14 +302,40 @@ static bool restarted(const struct pod_sheet *p, const struct pod_gate *g)
                                  p->track->restarts > p->track->restarts_at_open);
 }
 
+/* The one whose last words are kept: a container that was only not ready has none. */
+static const char *restarted_container(const struct pod_sheet *p)
+{
+    const struct container_status *most = NULL;
+    for (uint32_t i = 0; i < p->fp->pod->statuses.n; i++) {
+        const struct container_status *s =
+            LIST_AT(struct container_status, p->fp->pod->statuses, i);
+        most = s->restarts > (most != NULL ? most->restarts : 0) ? s : most;
+    }
+    return most != NULL ? most->name : "";
+}
+
+static void say_restart(struct judge *j, struct finding *f, const struct pod_sheet *p)
+{
+    char text[CLOCK_TEXT_SIZE];
+    const char *object = object_of(j, "Pod", p->fp->pod->meta.name);
+    if (p->track->containers_unready_at != 0) {
+        finding_evidence(j, f, object, "containers not ready", "last at %s, restarts %lld",
+                         clock_format(p->track->containers_unready_at, text),
+                         (long long)p->track->restarts);
+    } else {
+        finding_evidence(j, f, object, "restarts", "%lld, %lld when its gate opened",
+                         (long long)p->track->restarts, (long long)p->track->restarts_at_open);
+    }
+}
+
 static const char *lost_by(const struct pod_gate *g, const struct word *w)
 {
     if (strncmp(w->reason, "Target.", 7) == 0) {
-        return "the controller read all targets anew and found it unhealthy";
+        return "found unhealthy when the controller read all targets anew";
     }
     return g->condition != NULL && strcmp(g->condition->reason, "Elb.RegistrationInProgress") == 0
-               ? "its target was taken out and is registered anew"
-               : "its target is no longer healthy";
+               ? "taken out of the group and registered anew"
+               : "no longer healthy";
 }
 
 static bool lost_gate(struct judge *j, struct pod_sheet *p, const struct pod_binding *pb,
@@ -324,14 +349,11 @@ static bool lost_gate(struct judge *j, struct pod_sheet *p, const struct pod_bin
     struct claim c = {.code = away ? "container_restarted_after_open" : "serving_pod_gate_closed",
                       .severity = severity_of_pace(p),
                       .likely = likely,
-                      .a = lost_by(g, w)};
+                      .a = lost_by(g, w),
+                      .b = away ? restarted_container(p) : NULL};
     struct finding *f = claim_word(j, p, pb, w, &c);
-    char text[CLOCK_TEXT_SIZE];
     if (wants_evidence(f) && away) {
-        finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name), "containers not ready",
-                         "last at %s, restarts %lld",
-                         clock_format(p->track->containers_unready_at, text),
-                         (long long)p->track->restarts);
+        say_restart(j, f, p);
     }
     return true;
 }

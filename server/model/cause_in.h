@@ -80,6 +80,9 @@ struct finding *claim_pod(struct judge *j, struct pod_sheet *p, const struct cla
 struct finding *claim_object(struct judge *j, const struct claim *c);
 /* The first pods are evidence enough: is there room for one more? */
 bool wants_evidence(const struct finding *f);
+/* "unhealthy Target.Timeout: Request timed out", of a target, a condition or a container; any of
+ * the three may be empty. */
+const char *state_words(struct judge *j, const char *state, const char *reason, const char *text);
 /* Has an earlier rule claimed it? NULL = no. */
 const struct finding *claimed(const struct judge *j, const char *code, const char *object);
 /* Was it there at the last judgement, and since when? 0 = no. */

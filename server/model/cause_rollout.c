@@ -253,20 +253,20 @@ static void say_checked(struct judge *j, struct finding *f, const struct pod_she
     for (uint32_t i = 0; i < pod->statuses.n; i++) {
         const struct container_status *c = LIST_AT(struct container_status, pod->statuses, i);
         if (c->ready != 1) {
-            finding_evidence(j, f, object, arena_printf(j->a, "container %s", c->name),
-                             "not ready%s%s: %.300s", c->waiting_reason[0] != '\0' ? ", " : "",
-                             c->waiting_reason, c->waiting_message);
+            finding_evidence(j, f, object, arena_printf(j->a, "container %s", c->name), "%s",
+                             state_words(j, "not ready", c->waiting_reason, c->waiting_message));
         }
     }
     for (uint32_t i = 0; i < p->n_gates; i++) {
         const struct pod_gate *g = &p->gates[i];
-        finding_evidence(j, f, object, arena_printf(j->a, "gate %s", g->type), "%s %s, ELBv2 %s %s",
-                         gate_status_name(g->status),
-                         g->condition != NULL ? g->condition->reason : "",
+        const struct elb_target *t =
+            g->pb != NULL && g->pb->target != NULL ? &g->pb->target->t : NULL;
+        finding_evidence(j, f, object, arena_printf(j->a, "gate %s", g->type), "%s, ELBv2 %s",
+                         state_words(j, gate_status_name(g->status),
+                                     g->condition != NULL ? g->condition->reason : "", ""),
                          g->pb == NULL || !g->pb->fb->group->known ? "not known"
-                         : g->pb->target == NULL                   ? "not registered"
-                                                                   : g->pb->target->t.state,
-                         g->pb != NULL && g->pb->target != NULL ? g->pb->target->t.reason : "");
+                         : t == NULL                               ? "not registered"
+                                     : state_words(j, t->state, t->reason, ""));
     }
     const struct kube_event *e = event_about(j, "Pod", pod->meta.name, NULL, NULL);
     if (e != NULL) {
@@ -349,7 +349,7 @@ static void unexplained_rollout(struct judge *j)
     for (uint32_t i = 0; i < w->conditions.n; i++) {
         const struct condition *c = LIST_AT(struct condition, w->conditions, i);
         finding_evidence(j, f, j->sight->workload, arena_printf(j->a, "condition %s", c->type),
-                         "%s %s: %.200s", c->status, c->reason, c->message);
+                         "%s", state_words(j, c->status, c->reason, c->message));
     }
 }
 

@@ -292,7 +292,8 @@ static void aws(struct judge *j)
                                                         : SEVERITY_WARNING,
                                         .a = c->aws_message,
                                         .b = c->aws_state});
-    finding_evidence(j, f, "Source/aws", "state", "%s: %.500s", c->aws_state, c->aws_message);
+    finding_evidence(j, f, "Source/aws", "state", "%s",
+                     state_words(j, c->aws_state, "", c->aws_message));
 }
 
 static void controller(struct judge *j)

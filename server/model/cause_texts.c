@@ -8,9 +8,11 @@
  *   {workload}      "Deployment web"; {target} "deployment/web" for kubectl
  *   {ns} {pod} {node} {binding} {service} {arn} {region} {usual}
  *   {name}          the workload's; {refused}: what a webhook keeps from being made
+ *   {these}         "pod web-1", "these 3 pods"
  *   {wait}          "Wait; past the usual time", or that it is past it
  *   {advice}        what a wrong code says about the app
  *   {check}         the health check's settings; {config}: the webhook configuration it is about
+ *   {tgb}           what kubectl calls bindings of its group: two groups can have the kind
  *   {cns}           the controller's namespace; "" behind Auto Mode, which has no pods to look at
  *   {a} {b}         the rule's own words; {:a} is ": a", {(b)} is " (b)", { b} a sentence of its
  *                   own; nothing when empty
@@ -24,7 +26,7 @@
 #include <string.h>
 
 #define DESCRIBE_POD     "kubectl -n {ns} describe pod {pod}"
-#define DESCRIBE_BINDING "kubectl -n {ns} describe targetgroupbinding {binding}"
+#define DESCRIBE_BINDING "kubectl -n {ns} describe {tgb} {binding}"
 #define HEALTH           "aws elbv2 describe-target-health --region {region} --target-group-arn {arn}"
 #define GROUP            "aws elbv2 describe-target-groups --region {region} --target-group-arns {arn}"
 #define CONTROLLER_LOGS  "kubectl -n {cns} logs deployment/aws-load-balancer-controller --since=15m"
@@ -84,7 +86,7 @@ static const struct cause_text texts[] = {
      "The binding {binding} has a name of more than 63 characters, which no readiness gate can "
      "bear: every pod that its Service selects is refused at creation.",
      "Make the binding anew under a shorter name (names cannot be changed), then the pods come.",
-     {DESCRIBE_BINDING, "kubectl -n {ns} get targetgroupbinding {binding} -o yaml"}},
+     {DESCRIBE_BINDING, "kubectl -n {ns} get {tgb} {binding} -o yaml"}},
     {"webhook_no_endpoints",
      "The controller's webhook has no endpoint behind Service {b}/{a}, {since}, so {refused}.",
      "Start the controller. Where its own pods are refused by its webhook, take the injection "
@@ -158,8 +160,8 @@ static const struct cause_text texts[] = {
     {"gate_binding_gone",
      "{Pods} of {workload} wait{s} {since} for a binding {a} that does not exist: the gate can "
      "never open.",
-     "Delete {pods}: what comes after gets the gates of today's bindings.",
-     {DELETE_PODS, "kubectl -n {ns} get targetgroupbindings"}},
+     "Delete {these}: what comes after gets the gates of today's bindings.",
+     {DELETE_PODS, "kubectl -n {ns} get {tgb}"}},
     {"gate_in_pod_template",
      "The pod template of {workload} names the gate of binding {a} by hand, and that binding does "
      "not take these pods: {pods} can never be ready.",
@@ -202,7 +204,7 @@ static const struct cause_text texts[] = {
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller skips "
      "binding {binding}: it thinks nothing has changed since its checkpoint.",
      "Touch the binding to wake it; upgrade the controller to v3.4.0 or later.",
-     {"kubectl -n {ns} annotate --overwrite targetgroupbinding {binding} "
+     {"kubectl -n {ns} annotate --overwrite {tgb} {binding} "
       "elbv2.k8s.aws/checkpoint=",
       CONTROLLER_LOGS}},
     {"controller_throttled",
@@ -263,7 +265,7 @@ static const struct cause_text texts[] = {
      "Give the controller the permission that the message names; as a last resort remove the "
      "finalizer, and the targets by hand.",
      {DESCRIBE_BINDING, CONTROLLER_LOGS,
-      "kubectl -n {ns} patch targetgroupbinding {binding} --type=merge -p "
+      "kubectl -n {ns} patch {tgb} {binding} --type=merge -p "
       "'{\"metadata\":{\"finalizers\":null}}'"}},
     {"target_port_missing",
      "Service {service} sends {a} to the named port {b}, which no container of {pods} of "
@@ -358,16 +360,16 @@ static const struct cause_text texts[] = {
     {"target_ip_unusable",
      "The address of {pods} of {workload} is in use by a load balancer and cannot be a target, "
      "{since}.",
-     "Delete {pods}, so that what comes after gets another address.",
+     "Delete {these}, so that what comes after gets another address.",
      {DELETE_PODS, HEALTH}},
     {"target_invalid_state",
      "ELBv2 calls the instance behind {pods} of {workload} stopped or terminated, {since}.",
      "See what became of the node.",
      {HEALTH, "kubectl get node {node}"}},
     {"target_not_registered",
-     "ELBv2 does not know {pods} of {workload} as a target of binding {binding} (it says: {a}), "
-     "{since}, though the controller registers it.",
-     "See who deregisters it, and whether another cluster or tool works on the same group.",
+     "ELBv2 does not have {pods} of {workload} in the group of binding {binding} (it says: {a}), "
+     "{since}, though the controller registers {them}.",
+     "See who deregisters {them}, and whether another cluster or tool works on the same group.",
      {HEALTH, CONTROLLER_LOGS, DESCRIBE_BINDING}},
     {"health_checks_disabled",
      "Health checks are disabled for the group of binding {binding}: the gate of {pods} of "
@@ -383,7 +385,7 @@ static const struct cause_text texts[] = {
      "The load balancer has no binding for {pods} of {workload}{:a}",
      "If it should serve them, have the controller make the binding (it does when the Ingress or "
      "Service is edited, once nothing it names is in the way), then restart the workload.",
-     {"kubectl -n {ns} get targetgroupbindings", "kubectl -n {ns} describe {b}",
+     {"kubectl -n {ns} get {tgb}", "kubectl -n {ns} describe {b}",
       "kubectl -n {ns} annotate --overwrite {b} gatehouse.dev/touched=$(date +%s)"}},
     {"load_balancer_not_deployed",
      "The controller cannot deploy {a} to its load balancer, {since}{:b}[ {Pods} of {workload} "
@@ -392,8 +394,8 @@ static const struct cause_text texts[] = {
      "controller tries again by itself.",
      {"kubectl -n {ns} describe {a}", CONTROLLER_LOGS}},
     {"target_unhealthy_after_open",
-     "{Pods} of {workload} {is} called ready, but {its} target of binding {binding} is not healthy "
-     "since ELBv2 saw it last ({a}), {since}. Nothing in Kubernetes shows it.",
+     "{Pods} of {workload} {is} called ready, but ELBv2 does not call {its} target of binding "
+     "{binding} healthy ({a}), {since}. Nothing in Kubernetes shows it.",
      "Treat the reason that ELBv2 gives; the controller does not close the gate by itself.",
      {HEALTH, "kubectl -n {ns} logs {pod} --since=5m", DELETE_POD}},
     {"target_deregistered_while_serving",
@@ -401,20 +403,20 @@ static const struct cause_text texts[] = {
      "binding {binding} ({a}), {since}. Nothing in Kubernetes shows it.",
      "Find who deregistered it; touching the binding lets the controller register it again.",
      {HEALTH,
-      "kubectl -n {ns} annotate --overwrite targetgroupbinding {binding} "
+      "kubectl -n {ns} annotate --overwrite {tgb} {binding} "
       "elbv2.k8s.aws/checkpoint=",
       DESCRIBE_BINDING}},
     {"target_group_shared",
      "The target group of binding {binding} has more than one owner: {a}. Owners take each other's "
      "targets out.[ {Pods} of {workload} {is} out of it, {since}.]",
      "Leave it to one owner, or set spec.multiClusterTargetGroup on all of its bindings.",
-     {"kubectl get targetgroupbindings -A", HEALTH}},
+     {"kubectl get {tgb} -A -o wide", HEALTH}},
     {"container_restarted_after_open",
      "Containers of {pods} of {workload} went away after the gate of binding {binding} had opened: "
      "the target was taken out and is registered anew, {since}.",
      "See why the containers were not ready; until the target is healthy again the pod serves "
      "nothing.",
-     {"kubectl -n {ns} logs {pod} --previous", DESCRIBE_POD, HEALTH}},
+     {"kubectl -n {ns} logs {pod} -c {b} --previous", DESCRIBE_POD, HEALTH}},
     {"serving_pod_gate_closed",
      "{Pods} of {workload} served and lost {its} gate of binding {binding}, {since}: {a}.",
      "See what changed at that moment: Service, labels, selector, target group.",
@@ -507,6 +509,28 @@ const char *cause_command_for(const char *kind, const char *command)
         return rolls ? command : strcmp(kind, "Rollout") == 0 ? moves[i].argo : NULL;
     }
     return command;
+}
+
+/* EKS runs that controller: it has no log, no pods and no deployment to look at. */
+const char *cause_action_for(const struct cause_text *text, bool is_auto)
+{
+    static const struct {
+        const char *code;
+        const char *action;
+    } of_auto[] = {
+        {"controller_not_acting", "Read the binding's events. EKS Auto Mode runs the controller: "
+                                  "touching the binding wakes it; if that does not help, ask AWS."},
+        {"controller_lagging", "EKS Auto Mode runs the controller: touching the binding wakes it; "
+                               "if that does not help, ask AWS."},
+        {"controller_stalled", "EKS Auto Mode runs the controller: see the health of the cluster "
+                               "in EKS, and ask AWS."},
+    };
+    for (size_t i = 0; is_auto && i < sizeof of_auto / sizeof of_auto[0]; i++) {
+        if (strcmp(of_auto[i].code, text->code) == 0) {
+            return of_auto[i].action;
+        }
+    }
+    return text->action;
 }
 
 const struct cause_text *cause_text_of(const char *code)

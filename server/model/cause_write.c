@@ -39,6 +39,11 @@ static const char *pods(const struct writer *w, bool capital)
     return arena_printf(w->j->a, "%u pods", w->f->pods);
 }
 
+static const char *these(const struct writer *w)
+{
+    return w->f->pods == 1 ? pods(w, false) : arena_printf(w->j->a, "these %u pods", w->f->pods);
+}
+
 static const char *since(const struct writer *w)
 {
     char text[CLOCK_TEXT_SIZE];
@@ -162,10 +167,31 @@ static const char *config(const struct writer *w)
     return strncmp(w->f->object, kind, sizeof kind - 1) == 0 ? w->f->object + sizeof kind - 1 : "";
 }
 
+/* Is it Auto Mode's? By the binding, else by the pod's gates, else by what the cluster has. */
+static bool is_auto(const struct writer *w)
+{
+    const struct pod_sheet *p = w->note->pod;
+    if (w->note->view != NULL) {
+        return w->note->view->fb->binding->meta.kind == KIND_BINDING_AUTO;
+    }
+    for (uint32_t i = 0; p != NULL && i < p->n_gates; i++) {
+        if (is_v2(p->gates[i].family)) {
+            return p->gates[i].family == FAMILY_EKS_AUTO;
+        }
+    }
+    return w->j->f->cluster->has_auto && !w->j->f->cluster->has_lbc;
+}
+
+static const char *binding_resource(const struct writer *w)
+{
+    return is_auto(w) ? "targetgroupbindings.eks.amazonaws.com"
+                      : "targetgroupbindings.elbv2.k8s.aws";
+}
+
 static const char *controller_namespace(const struct writer *w)
 {
     const struct webhook *hook = w->j->sight->injectors[0];
-    if (w->note->view != NULL && w->note->view->fb->binding->meta.kind == KIND_BINDING_AUTO) {
+    if (is_auto(w)) {
         return "";
     }
     return hook != NULL && hook->service_namespace[0] != '\0' ? hook->service_namespace
@@ -178,8 +204,11 @@ static const char *usual(const struct writer *w)
     if (u == NULL || u->p95_ms <= 0) {
         return "";
     }
-    return arena_printf(w->j->a, "Usually this takes %lld s, rarely more than %lld s.",
-                        (long long)(u->p50_ms / SECOND_MS), (long long)(u->p95_ms / SECOND_MS));
+    long long p50 = u->p50_ms / SECOND_MS;
+    long long p95 = u->p95_ms / SECOND_MS;
+    return p50 == p95 ? arena_printf(w->j->a, "Usually this takes %lld s.", p50)
+                      : arena_printf(w->j->a, "Usually this takes %lld s, rarely more than %lld s.",
+                                     p50, p95);
 }
 
 static const char *agree(const struct writer *w, const char *name)
@@ -210,6 +239,9 @@ static const char *of_pod(const struct writer *w, const char *name)
 
 static const char *of_binding(const struct writer *w, const char *name)
 {
+    if (strcmp(name, "tgb") == 0) {
+        return binding_resource(w);
+    }
     if (strcmp(name, "binding") == 0) {
         return w->note->view != NULL ? w->note->view->name : "";
     }
@@ -246,8 +278,8 @@ static const char *word(const struct writer *w, const char *name)
     static const struct {
         const char *name;
         const char *(*text)(const struct writer *w);
-    } texts[] = {{"usual", usual},   {"check", check},     {"config", config},
-                 {"advice", advice}, {"refused", refused}, {"wait", wait_text}};
+    } texts[] = {{"usual", usual},     {"check", check},    {"config", config}, {"advice", advice},
+                 {"refused", refused}, {"wait", wait_text}, {"these", these}};
     if (strcmp(name, "pods") == 0 || strcmp(name, "Pods") == 0) {
         return pods(w, name[0] == 'P');
     }
@@ -347,6 +379,14 @@ static void put_word(struct writer *w, const char *mark)
     }
 }
 
+/* A pod that is its own workload needs no "of Pod web". */
+static bool is_own(const struct writer *w, const char *at)
+{
+    static const char of[] = " of {workload}";
+    return !w->shell && w->f->pods == 1 && strcmp(w->j->f->kind, "Pod") == 0 &&
+           strncmp(at, of, sizeof of - 1) == 0;
+}
+
 /* A mark of letters and its form; a brace in a command that is none stays. */
 static bool read_mark(const char *at, char mark[NAME_SIZE + 3])
 {
@@ -373,6 +413,8 @@ static const char *write_text(struct writer *w, const char *text)
             at = end != NULL ? end : at;
         } else if (!w->shell && strchr("[]<>", *at) != NULL) {
             continue;
+        } else if (is_own(w, at)) {
+            at += strlen(" of {workload}") - 1;
         } else if (*at == '{' && read_mark(at, mark)) {
             put_word(w, mark);
             at += strlen(mark) + 1;
@@ -403,7 +445,7 @@ static void write_finding(struct judge *j, struct finding *f, const struct note 
     w.note = note;
     w.shell = false;
     f->message = closed(j, write_text(&w, t->message));
-    f->action = closed(j, write_text(&w, t->action));
+    f->action = closed(j, write_text(&w, cause_action_for(t, is_auto(&w))));
     if (j->f->policy->runbook[0] != '\0') {
         f->action = arena_printf(j->a, "%s Runbook: %s", f->action, j->f->policy->runbook);
     }

@@ -186,6 +186,21 @@ static inline bool says_text(const struct finding *f, const char *text)
     return found;
 }
 
+/* Of a finding, which may be missing (NULL). */
+static inline bool has_action(const struct finding *f, const char *part)
+{
+    return f != NULL && strstr(f->action, part) != NULL;
+}
+
+static inline bool has_command(const struct finding *f, const char *part)
+{
+    bool found = false;
+    for (uint32_t i = 0; f != NULL && i < f->commands.n; i++) {
+        found = found || strstr(f->commands.items[i], part) != NULL;
+    }
+    return found;
+}
+
 /* A mark of the texts that was not filled in: {word}, {:word}, {(word)}. Braces of messages are no
  * marks. */
 static inline bool has_mark(const char *text)
@@ -209,7 +224,9 @@ static inline bool well_written(const struct finding *f)
                 cause_get(f->code) != NULL;
     for (uint32_t i = 0; i < f->evidence.n; i++) {
         const struct evidence *e = LIST_AT(struct evidence, f->evidence, i);
-        good = good && e->object[0] != '\0' && e->field[0] != '\0';
+        size_t n = strlen(e->value);
+        good = good && e->object[0] != '\0' && e->field[0] != '\0' && e->value[0] != ':' &&
+               (n == 0 || e->value[n - 1] != ' ');
     }
     if (!good) {
         print_error("badly written: %s: \"%s\", %u pieces of evidence\n", f->code, f->message,

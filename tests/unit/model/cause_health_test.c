@@ -567,6 +567,24 @@ static const struct scene_case exposed[] = {
      .likely = true},
 };
 
+/* A container that was only not ready has no last words to read. */
+static void last_words_of_a_container_that_restarted(void **s)
+{
+    (void)s;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct lab *l = shop_new();
+        restarted(l);
+        ((struct container_status *)(uintptr_t)l->pods[0]->statuses.items)->restarts = restarts;
+        (void)lab_judge(l);
+        const struct finding *f = lab_finding(l, "container_restarted_after_open");
+        assert_non_null(f);
+        assert_int_equal(has_command(f, "kubectl -n shop logs web-1 -c app --previous"),
+                         restarts > 0);
+        assert_int_equal(has_command(f, "--previous"), restarts > 0);
+        lab_free(l);
+    }
+}
+
 static void pods_that_only_look_as_if_they_served(void **s)
 {
     (void)s;
@@ -578,6 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_that_are_not_healthy),
         cmocka_unit_test(pods_that_only_look_as_if_they_served),
+        cmocka_unit_test(last_words_of_a_container_that_restarted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -371,6 +371,27 @@ static void lagging_a_little(struct lab *l)
 {
     lag(l, 18);
 }
+/* A pod long past its usual time whose target was healthy when we first asked. */
+static void lagging_at_first_sight(struct lab *l)
+{
+    lag(l, 900);
+    (void)lab_judge(l);
+    for (int i = 0; i < 2; i++) {
+        l->tracks[i].first_seen_at = l->f.now;
+        struct facts_target *t = lab_target(l, &l->bindings[0], l->pods[i], 8080, "healthy", "");
+        t->first_seen_at = l->f.now;
+        t->state_since = l->f.now;
+    }
+}
+/* The same, but we saw it turn healthy. */
+static void healthy_at_last(struct lab *l)
+{
+    lagging_at_first_sight(l);
+    for (int i = 0; i < 2; i++) {
+        lab_target(l, &l->bindings[0], l->pods[i], 8080, "healthy", "")->first_seen_at =
+            l->f.now - 60000;
+    }
+}
 static void lagging(struct lab *l)
 {
     lag(l, 60);
@@ -520,6 +541,13 @@ static const struct scene_case acting[] = {
      .code = "controller_lagging",
      .primary = true,
      .severity = SEVERITY_WARNING},
+    {.name = "lagging, fresh server",
+     .scene = lagging_at_first_sight,
+     .code = "controller_lagging",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .likely = true},
+    {.name = "healthy at last", .scene = healthy_at_last},
     {.name = "checkpoint",
      .scene = checkpoint,
      .code = "controller_checkpoint_stale",
@@ -629,12 +657,44 @@ static void many_pods_have_one_finding_of_their_binding(void **state)
     lab_free(l);
 }
 
+/* EKS runs that controller: there is no log, pod or deployment of it, and bindings of two groups
+ * can stand in one cluster. */
+static void commands_fit_the_controller(void **state)
+{
+    (void)state;
+    for (int is_auto = 0; is_auto < 2; is_auto++) {
+        struct lab *l = shop_new();
+        if (is_auto) {
+            auto_mode_busy(l);
+        } else {
+            not_acting(l);
+        }
+        (void)lab_judge(l);
+        const struct finding *f = lab_finding(l, "controller_not_acting");
+        assert_non_null(f);
+        assert_int_equal(has_command(f, "aws-load-balancer-controller"), !is_auto);
+        assert_int_equal(has_action(f, "Auto Mode"), is_auto);
+        assert_true(has_command(
+            f, is_auto ? "kubectl -n shop describe targetgroupbindings.eks.amazonaws.com web"
+                       : "kubectl -n shop describe targetgroupbindings.elbv2.k8s.aws web"));
+        lab_free(l);
+    }
+    struct lab *l = shop_new();
+    auto_mode_quiet(l);
+    (void)lab_judge(l);
+    const struct finding *f = lab_finding(l, "controller_stalled");
+    assert_true(has_action(f, "Auto Mode"));
+    assert_false(has_command(f, ""));
+    lab_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registration_that_fails),
         cmocka_unit_test(a_controller_that_does_not_act),
         cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
+        cmocka_unit_test(commands_fit_the_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
