@@ -280,6 +280,30 @@ const void *reader_record(struct reader *r, const struct field_table *table, sql
     return facts_record(table, st, column, r->arena);
 }
 
+struct page_scan page_scan(struct page *page, int most)
+{
+    page->next = (struct keyset){0};
+    return (struct page_scan){.page = page, .most = most};
+}
+
+bool page_step(struct reader *r, struct page_scan *s, sqlite3_stmt *st, bool *ret_row,
+               struct err *err)
+{
+    bool row = false;
+    if (!db_step(&r->db, st, &row, err)) {
+        return false;
+    }
+    if (row && (s->n == s->page->limit || s->seen >= s->most)) {
+        s->page->next = s->last;
+        s->full = true;
+        row = false;
+        (void)sqlite3_reset(st); /* the rest is the next page's */
+    }
+    s->seen += row;
+    *ret_row = row;
+    return true;
+}
+
 struct finding_row finding_of(sqlite3_stmt *st, int first, struct arena *a)
 {
     return (struct finding_row){.code = db_text(st, first, a),

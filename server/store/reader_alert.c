@@ -21,36 +21,34 @@ static void alert_json(sqlite3_stmt *st, struct json_out *j)
     json_close(j, '}');
 }
 
+static bool alert_wanted(const struct alert_filter *f, sqlite3_stmt *st)
+{
+    bool firing = db_int(st, 9) == 0;
+    return (f->firing < 0 || firing == (f->firing != 0)) &&
+           (f->namespace == NULL || strcmp(f->namespace, db_text(st, 3, NULL)) == 0);
+}
+
 bool reader_alerts(struct reader *r, const struct alert_filter *f, struct page *page,
                    struct json_out *j, struct err *err)
 {
-    struct keyset last = {0};
-    int n = 0;
-    int scanned = 0;
-    bool row = false;
-    page->next = (struct keyset){0};
+    struct page_scan s = page_scan(page, SCAN_MAX);
+    bool row = true;
     sqlite3_stmt *st = db_get(&r->db, READ_ALERTS);
     db_bind(st, "iii", f->cluster, page->after.set ? page->after.n[0] : INT64_MAX,
             page->after.set ? page->after.n[1] : INT64_MAX);
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
         }
-        if (n == page->limit || scanned == SCAN_MAX) {
-            page->next = last;
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s.last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
         }
-        scanned++;
-        last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
-        bool firing = db_int(st, 9) == 0;
-        if ((f->firing < 0 || firing == (f->firing != 0)) &&
-            (f->namespace == NULL || strcmp(f->namespace, db_text(st, 3, NULL)) == 0)) {
+        if (row && alert_wanted(f, st)) {
             alert_json(st, j);
-            n++;
+            s.n++;
         }
     }
-    return false;
+    return true;
 }
 
 static const char *delivery_state_name(int64_t state)
@@ -79,11 +77,8 @@ static void delivery_json(sqlite3_stmt *st, struct json_out *j)
 bool reader_deliveries(struct reader *r, int state, int64_t alert_id, struct page *page,
                        struct json_out *j, struct err *err)
 {
-    int64_t last = 0;
-    int n = 0;
-    int scanned = 0;
-    bool row = false;
-    page->next = (struct keyset){0};
+    struct page_scan s = page_scan(page, SCAN_MAX);
+    bool row = true;
     sqlite3_stmt *st = db_get(&r->db, alert_id != 0 ? READ_DELIVERIES_OF_ALERT : READ_DELIVERIES);
     int64_t before = page->after.set ? page->after.n[0] : INT64_MAX;
     if (alert_id != 0) {
@@ -91,25 +86,21 @@ bool reader_deliveries(struct reader *r, int state, int64_t alert_id, struct pag
     } else {
         db_bind(st, "i", before);
     }
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
         }
-        if (n == page->limit || scanned == SCAN_MAX) {
-            page->next = (struct keyset){true, {last, 0, 0}, NULL};
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s.last = (struct keyset){true, {db_int(st, 0), 0, 0}, NULL};
         }
-        scanned++;
-        last = db_int(st, 0);
-        if (state < 0 || db_int(st, 5) == state) {
+        if (row && (state < 0 || db_int(st, 5) == state)) {
             json_open(j, '{');
             delivery_json(st, j);
             json_close(j, '}');
-            n++;
+            s.n++;
         }
     }
-    return false;
+    return true;
 }
 
 static bool tries_json(struct reader *r, int64_t id, struct json_out *j, struct err *err)

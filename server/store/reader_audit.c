@@ -330,38 +330,32 @@ bool reader_audit(struct reader *r, const struct object_filter *f, struct page *
                   struct json_out *j, struct err *err)
 {
     uint32_t workloads = 0;
-    int scanned = 0;
-    int n = 0;
-    bool row = false;
-    const char *last = page->after.set && page->after.s != NULL ? page->after.s : "";
-    page->next = (struct keyset){0};
+    struct page_scan s = page_scan(page, NAMESPACES_SCANNED);
+    bool row = true;
     sqlite3_stmt *st = db_get(&r->db, READ_AUDIT_PAGE);
-    db_bind(st, "it", f->cluster, last);
-    while (db_step(&r->db, st, &row, err)) {
+    db_bind(st, "it", f->cluster, page->after.set && page->after.s != NULL ? page->after.s : "");
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
+        }
         if (!row) {
             return true;
         }
-        if (n == page->limit || scanned == NAMESPACES_SCANNED || workloads >= WORKLOADS_SCANNED) {
-            page->next = (struct keyset){true, {0}, last};
-            (void)sqlite3_reset(st); /* the rest is the next page's */
-            return true;
-        }
-        last = db_text(st, 1, r->arena);
-        if (!reader_text_match(f->q, last, "") ||
-            (f->namespace != NULL && strcmp(f->namespace, last) != 0)) {
-            continue;
-        }
+        s.last = (struct keyset){true, {0}, db_text(st, 1, r->arena)};
         bool shown = false;
         struct audit a = {
-            .ns_id = db_int(st, 0), .name = last, .injection = db_text(st, 2, r->arena)};
-        if (!one(r, f, &a, j, &shown, err)) {
+            .ns_id = db_int(st, 0), .name = s.last.s, .injection = db_text(st, 2, r->arena)};
+        if (!reader_text_match(f->q, a.name, "") ||
+            (f->namespace != NULL && strcmp(f->namespace, a.name) != 0)) {
+            s.seen--; /* a name costs nothing beside what is looked into */
+        } else if (!one(r, f, &a, j, &shown, err)) {
             return false;
         }
-        scanned++;
-        n += shown;
+        s.n += shown;
         workloads += a.n_workloads;
+        s.most = workloads >= WORKLOADS_SCANNED ? s.seen : s.most; /* enough for one answer */
     }
-    return false;
+    return true;
 }
 
 /* ---- the cluster ---- */

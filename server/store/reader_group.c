@@ -45,32 +45,25 @@ static void group_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
 bool reader_groups(struct reader *r, const struct object_filter *f, struct page *page,
                    struct json_out *j, struct err *err)
 {
-    int64_t last = 0;
-    int n = 0;
-    int scanned = 0;
-    bool row = false;
-    page->next = (struct keyset){0};
+    struct page_scan s = page_scan(page, SCAN_MAX);
+    bool row = true;
     sqlite3_stmt *st = db_get(&r->db, READ_GROUPS_PAGE);
     db_bind(st, "ii", f->cluster, page->after.set ? page->after.n[0] : INT64_C(0));
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
         }
-        if (n == page->limit || scanned == SCAN_MAX) {
-            page->next = (struct keyset){true, {last, 0, 0}, NULL};
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s.last = (struct keyset){true, {db_int(st, 0), 0, 0}, NULL};
         }
-        scanned++;
-        last = db_int(st, 0);
-        if (reader_text_match(f->q, db_text(st, 1, NULL), db_text(st, 2, NULL))) {
+        if (row && reader_text_match(f->q, db_text(st, 1, NULL), db_text(st, 2, NULL))) {
             json_open(j, '{');
             group_json(r, st, j);
             json_close(j, '}');
-            n++;
+            s.n++;
         }
     }
-    return false;
+    return true;
 }
 
 static bool targets_json(struct reader *r, int64_t id, struct json_out *j, struct err *err)

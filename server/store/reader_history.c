@@ -9,24 +9,18 @@ static bool id_page(struct reader *r, sqlite3_stmt *st, struct page *page,
                     void (*render)(sqlite3_stmt *st, struct json_out *j), struct json_out *j,
                     struct err *err)
 {
-    page->next = (struct keyset){0};
-    int64_t last = 0;
-    int n = 0;
-    bool row = false;
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    struct page_scan s = page_scan(page, page->limit);
+    bool row = true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
         }
-        if (n == page->limit) {
-            page->next = (struct keyset){true, {last, 0, 0}, NULL};
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s.last = (struct keyset){true, {db_int(st, 0), 0, 0}, NULL};
+            render(st, j);
         }
-        last = db_int(st, 0);
-        render(st, j);
-        n++;
     }
-    return false;
+    return true;
 }
 
 static void transition_json(sqlite3_stmt *st, struct json_out *j)

@@ -24,6 +24,21 @@ struct reader {
 /* A filtered page looks at no more rows than this, and reading labels costs more than a name. */
 enum { SCAN_MAX = 2000, SCAN_MAX_LABELS = 500, READER_PAGE_MAX = 500 };
 
+/* A page that ends where it is full, or where enough rows were looked at for one answer. */
+struct page_scan {
+    struct page *page;
+    int most;           /* rows looked at */
+    int n;              /* rows shown: the list counts them */
+    int seen;           /* rows looked at so far */
+    struct keyset last; /* of the row that was looked at last: the list sets it */
+    bool full;
+};
+struct page_scan page_scan(struct page *page, int most);
+/* Steps to the page's next row. *ret_row false: the rows are at their end, or the page is full and
+ * page->next says where the next one begins. */
+bool page_step(struct reader *r, struct page_scan *s, sqlite3_stmt *st, bool *ret_row,
+               struct err *err) MUST_CHECK;
+
 /* The packed record in a column, in the arena; NULL when there is none, or one packed by an older
  * version: unknown until the next list. Each record starts with its meta. */
 const void *reader_record(struct reader *r, const struct field_table *table, sqlite3_stmt *st,

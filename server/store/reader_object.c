@@ -42,37 +42,30 @@ bool reader_namespaces(struct reader *r, int64_t cluster, const char *q, struct 
                        struct json_out *j, struct err *err)
 {
     const char *name = NULL;
-    const char *last = "";
-    page->next = (struct keyset){0};
+    struct page_scan s = page_scan(page, SCAN_MAX);
     if (!cluster_name(r, cluster, &name, err)) {
         return false;
     }
     sqlite3_stmt *st = db_get(&r->db, READ_NS_PAGE);
     db_bind(st, "it", cluster, page->after.set && page->after.s != NULL ? page->after.s : "");
-    bool row = false;
-    int scanned = 0;
-    int n = 0;
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    bool row = true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
         }
-        if (n == page->limit || scanned == SCAN_MAX) {
-            page->next = (struct keyset){true, {0}, last};
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s.last = (struct keyset){true, {0}, db_text(st, 1, r->arena)};
         }
-        scanned++;
-        last = db_text(st, 1, r->arena);
-        if (reader_text_match(q, last, "")) {
+        if (row && reader_text_match(q, s.last.s, "")) {
             json_open(j, '{');
             if (!namespace_json(r, cluster, name, st, j, err)) {
                 return false;
             }
             json_close(j, '}');
-            n++;
+            s.n++;
         }
     }
-    return false;
+    return true;
 }
 
 static bool ns_findings_json(struct reader *r, int64_t ns_id, struct json_out *j, struct err *err)
@@ -126,17 +119,14 @@ typedef bool render_fn(struct reader *r, int64_t cluster, sqlite3_stmt *st, stru
 
 struct object_scan {
     const struct object_filter *f;
-    struct page *page;
+    struct page_scan at;
     render_fn *render;
     int64_t ns_id; /* of the filter; 0 = all */
-    int n;
-    int scanned;
-    struct keyset last;
 };
 
 static sqlite3_stmt *object_range(struct reader *r, const struct object_scan *s, enum kind kind)
 {
-    const struct keyset *after = &s->page->after;
+    const struct keyset *after = &s->at.page->after;
     bool at_key = after->set && after->n[0] == (int64_t)kind;
     const char *name = at_key && after->s != NULL ? after->s : "";
     if (s->ns_id != 0) {
@@ -149,43 +139,34 @@ static sqlite3_stmt *object_range(struct reader *r, const struct object_scan *s,
     return st;
 }
 
-/* One kind; *ret_full when the page ends in it. */
 static bool object_kind(struct reader *r, struct object_scan *s, enum kind kind, struct json_out *j,
-                        bool *ret_full, struct err *err)
+                        struct err *err)
 {
-    if (s->page->after.set && s->page->after.n[0] > (int64_t)kind) {
-        return true;
-    }
+    const struct keyset *after = &s->at.page->after;
+    bool row = !after->set || after->n[0] <= (int64_t)kind;
     sqlite3_stmt *st = object_range(r, s, kind);
-    bool row = false;
-    while (db_step(&r->db, st, &row, err)) {
-        if (!row) {
-            return true;
+    while (row) {
+        if (!page_step(r, &s->at, st, &row, err)) {
+            return false;
         }
-        if (s->n == s->page->limit || s->scanned == SCAN_MAX) {
-            s->page->next = s->last;
-            *ret_full = true;
-            (void)sqlite3_reset(st);
-            return true;
+        if (row) {
+            s->at.last =
+                (struct keyset){true, {(int64_t)kind, db_int(st, 1), 0}, db_text(st, 2, r->arena)};
         }
-        s->scanned++;
-        s->last =
-            (struct keyset){true, {(int64_t)kind, db_int(st, 1), 0}, db_text(st, 2, r->arena)};
-        if (reader_text_match(s->f->q, db_text(st, 3, NULL), db_text(st, 2, NULL))) {
+        if (row && reader_text_match(s->f->q, db_text(st, 3, NULL), db_text(st, 2, NULL))) {
             if (!s->render(r, s->f->cluster, st, j, err)) {
                 return false;
             }
-            s->n++;
+            s->at.n++;
         }
     }
-    return false;
+    return true;
 }
 
 static bool object_page(struct reader *r, struct object_scan *s, const enum kind *kinds,
                         size_t n_kinds, struct json_out *j, struct err *err)
 {
     const struct object_filter *f = s->f;
-    s->page->next = (struct keyset){0};
     if (f->namespace != NULL) {
         if (!reader_namespace_id(r, f->cluster, f->namespace, &s->ns_id, err)) {
             return false;
@@ -194,9 +175,8 @@ static bool object_page(struct reader *r, struct object_scan *s, const enum kind
             return true;
         }
     }
-    bool full = false;
-    for (size_t i = 0; i < n_kinds && !full; i++) {
-        if (!object_kind(r, s, kinds[i], j, &full, err)) {
+    for (size_t i = 0; i < n_kinds && !s->at.full; i++) {
+        if (!object_kind(r, s, kinds[i], j, err)) {
             return false;
         }
     }
@@ -276,7 +256,7 @@ bool reader_services(struct reader *r, const struct object_filter *f, struct pag
                      struct json_out *j, struct err *err)
 {
     static const enum kind kinds[] = {KIND_SERVICE};
-    struct object_scan s = {.f = f, .page = page, .render = service_json};
+    struct object_scan s = {.f = f, .at = page_scan(page, SCAN_MAX), .render = service_json};
     return object_page(r, &s, kinds, 1, j, err);
 }
 
@@ -347,6 +327,6 @@ bool reader_bindings(struct reader *r, const struct object_filter *f, struct pag
                      struct json_out *j, struct err *err)
 {
     static const enum kind kinds[] = {KIND_BINDING_LBC, KIND_BINDING_AUTO};
-    struct object_scan s = {.f = f, .page = page, .render = binding_json};
+    struct object_scan s = {.f = f, .at = page_scan(page, SCAN_MAX), .render = binding_json};
     return object_page(r, &s, kinds, 2, j, err);
 }

@@ -198,33 +198,30 @@ static bool pod_json(struct reader *r, sqlite3_stmt *st, bool any, struct json_o
 bool reader_pods(struct reader *r, int64_t workload_id, struct page *page, struct json_out *j,
                  struct err *err)
 {
-    struct keyset last = {0};
+    struct page_scan s = page_scan(page, page->limit);
     bool any = false;
-    page->next = (struct keyset){0};
     if (!any_target(r, &any, err)) {
         return false;
     }
     sqlite3_stmt *st = db_get(&r->db, READ_PODS_PAGE);
     db_bind(st, "iiii", workload_id, page->after.set ? page->after.n[0] : INT64_MAX,
             page->after.set ? page->after.n[1] : INT64_MAX, (int64_t)page->limit + 1);
-    bool row = false;
-    for (int n = 0; db_step(&r->db, st, &row, err); n++) {
+    bool row = true;
+    while (row) {
+        if (!page_step(r, &s, st, &row, err)) {
+            return false;
+        }
         if (!row) {
             return true;
         }
-        if (n == page->limit) {
-            page->next = last;
-            (void)sqlite3_reset(st);
-            return true;
-        }
-        last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
+        s.last = (struct keyset){true, {db_int(st, 8), db_int(st, 0), 0}, NULL};
         json_open(j, '{');
         if (!pod_json(r, st, any, j, err)) {
             return false;
         }
         json_close(j, '}');
     }
-    return false;
+    return true;
 }
 
 static bool workload_json(struct reader *r, int64_t id, struct json_out *j, struct err *err)
