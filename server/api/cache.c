@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 enum { BUCKETS = 4096, ENTRY_SHARE = 4, KEY_MAX = 4096 };
@@ -43,10 +44,7 @@ struct cache *cache_new(size_t ceiling, const struct scopes *scopes)
 
 static uint64_t hash_of(const char *key)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (const char *p = key; *p != '\0'; p++) {
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    }
+    uint64_t h = hash_text(HASH_SEED, key);
     return h ^ (h >> 29);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/hash.h"
 
 enum {
     VERSION = 1,
@@ -15,11 +16,7 @@ enum {
 
 uint64_t cursor_scope(uint64_t seed, const char *text)
 {
-    uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
-    for (const char *p = text; *p != '\0'; p++) {
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    }
-    return (h ^ 0xff) * UINT64_C(0x100000001b3); /* ("ab","c") is not ("a","bc") */
+    return hash_part(seed ^ HASH_SEED, text);
 }
 
 static void put(uint8_t *to, uint64_t n)

@@ -10,7 +10,7 @@
 
 /* ---- who follows what ---- */
 
-static uint32_t hash_text(uint32_t h, const char *text)
+static uint32_t hash_any_case(uint32_t h, const char *text)
 {
     for (const char *p = text; *p != '\0'; p++) {
         h = (h ^ (unsigned char)(*p | 0x20)) * 16777619u; /* kinds come in any case */
@@ -20,7 +20,7 @@ static uint32_t hash_text(uint32_t h, const char *text)
 
 static uint32_t follow_slot(const char *namespace, const char *kind, const char *name)
 {
-    uint32_t h = hash_text(hash_text(hash_text(2166136261u, namespace), kind), name);
+    uint32_t h = hash_any_case(hash_any_case(hash_any_case(2166136261u, namespace), kind), name);
     return (h ^ h >> 16) % FOLLOW_SLOTS;
 }
 
@@ -268,10 +268,10 @@ enum { SEEN_SLOTS = 4096 };
 
 static uint32_t item_hash(const struct feed_item *i)
 {
-    uint32_t h = hash_text((uint32_t)i->what * 31u + 7u, i->name);
-    h = hash_text(h, i->namespace);
+    uint32_t h = hash_any_case((uint32_t)i->what * 31u + 7u, i->name);
+    h = hash_any_case(h, i->namespace);
     if (i->what == FEED_ROLLOUT || i->what == FEED_ALERT) {
-        h = hash_text(h, i->kind);
+        h = hash_any_case(h, i->kind);
     }
     return (h ^ (uint32_t)i->workload_id * 2654435761u) * 2246822519u;
 }

@@ -10,6 +10,7 @@
 
 #include "alert/alert.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "pipeline/writer_in.h"
 
@@ -66,21 +67,11 @@ static bool apply_held(struct writer *w, struct err *err)
 
 /* ---- judge ---- */
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        hash = (hash ^ *p) * UINT64_C(1099511628211);
-    }
-    return (hash ^ 0xff) * UINT64_C(1099511628211); /* texts do not run into each other */
-}
-
-#define HASH_START UINT64_C(14695981039346656037)
-
 /* Each complaint is written once, until another thousand has been. */
 static void log_notes(struct writer *w, const struct policy_notes *notes)
 {
     for (unsigned i = 0; i < notes->n; i++) {
-        uint64_t hash = hash_text(HASH_START, notes->text[i]);
+        uint64_t hash = hash_text(HASH_SEED, notes->text[i]);
         bool seen = false;
         for (size_t k = 0; k < w->n_notes && !seen; k++) {
             seen = w->notes_seen[k] == hash;

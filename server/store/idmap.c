@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 enum { FIRST_CAP = 16, KEEP_CAP = 4096 };
@@ -146,9 +147,6 @@ bool idmap_next(const struct idmap *m, size_t *pos, int64_t *ret_key, int64_t *r
 
 uint64_t text_hash(const char *text)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (const char *p = text; *p != '\0'; p++) {
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    }
+    uint64_t h = hash_text(HASH_SEED, text);
     return h != 0 ? h : 1;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "store/state.h"
 
@@ -134,11 +135,11 @@ static bool load_sync(struct store *s, struct err *err)
 /* What the field tables look like: other tables pack other bytes. */
 static uint64_t shape_of(const struct field_table *t, uint64_t hash)
 {
-    hash = (hash ^ text_hash(t->name)) * UINT64_C(0x100000001b3) + t->n;
+    hash = (hash ^ text_hash(t->name)) * HASH_PRIME + t->n;
     for (uint32_t i = 0; i < t->n; i++) {
         const struct field *f = &t->fields[i];
-        hash = (hash ^ text_hash(f->json != NULL ? f->json : "")) * UINT64_C(0x100000001b3);
-        hash = (hash ^ ((uint64_t)f->type << 32 ^ (uint64_t)f->absent)) * UINT64_C(0x100000001b3);
+        hash = (hash ^ text_hash(f->json != NULL ? f->json : "")) * HASH_PRIME;
+        hash = (hash ^ ((uint64_t)f->type << 32 ^ (uint64_t)f->absent)) * HASH_PRIME;
         hash = f->sub != NULL ? shape_of(f->sub, hash) : hash;
     }
     return hash;
