@@ -93,18 +93,7 @@ bool workload_ensure(struct store *s, struct workload_key key, int64_t *ret, str
     return true;
 }
 
-/* What a row that goes, or starts anew, takes back from the counters. */
-struct verdict_row {
-    bool found;
-    int64_t ns_id;
-    int64_t state;
-    int64_t severity;
-    int64_t waiting;
-    const char *kind;
-    const char *name;
-};
-
-static bool load_verdict(struct store *s, int64_t id, struct verdict_row *ret, struct err *err)
+bool workload_verdict(struct store *s, int64_t id, struct verdict_row *ret, struct err *err)
 {
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_VERDICT);
     db_bind(st, "i", id);
@@ -120,6 +109,8 @@ static bool load_verdict(struct store *s, int64_t id, struct verdict_row *ret, s
         ret->waiting = db_int(st, 3);
         ret->kind = db_text(st, 4, s->scratch);
         ret->name = db_text(st, 5, s->scratch);
+        ret->judged_at = db_int(st, 6);
+        ret->next_look = db_int(st, 7);
         (void)sqlite3_reset(st); /* the row was read */
     }
     return true;
@@ -139,6 +130,7 @@ static bool close_history(struct store *s, int64_t id, struct err *err)
     return end_findings(s, id, err) && db_run(&s->db, st, err);
 }
 
+/* What a row that goes, or starts anew, takes back from the counters. */
 static void take_back(struct store *s, const struct verdict_row *v)
 {
     tally_add(s, v->ns_id, TALLY_ROLLOUTS, v->state, -1);
@@ -149,7 +141,7 @@ static void take_back(struct store *s, const struct verdict_row *v)
 bool workload_drop(struct store *s, int64_t id, struct err *err)
 {
     struct verdict_row v;
-    if (!load_verdict(s, id, &v, err)) {
+    if (!workload_verdict(s, id, &v, err)) {
         return false;
     }
     if (!v.found) {
@@ -178,7 +170,7 @@ bool workload_drop(struct store *s, int64_t id, struct err *err)
 static bool start_anew(struct store *s, int64_t id, struct err *err)
 {
     struct verdict_row v;
-    if (!load_verdict(s, id, &v, err) || !close_history(s, id, err) ||
+    if (!workload_verdict(s, id, &v, err) || !close_history(s, id, err) ||
         !run_id(s, SQL_WORKLOAD_RESET, id, err)) {
         return false;
     }
@@ -206,7 +198,7 @@ bool apply_remove_workload(struct store *s, int64_t id, struct err *err)
 {
     arena_reset(s->scratch);
     struct verdict_row v;
-    return load_verdict(s, id, &v, err) && (!v.found || clear_body(s, v.ns_id, id, err));
+    return workload_verdict(s, id, &v, err) && (!v.found || clear_body(s, v.ns_id, id, err));
 }
 
 static bool keep(struct store *s, enum kind kind, int64_t ns_id, struct stored *row,

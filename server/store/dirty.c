@@ -70,8 +70,7 @@ void dirty_rollback(struct store *s)
     s->dirty.n_taken = 0;
 }
 
-/* Marks every id of the statement's first column. */
-static bool mark_rows(struct store *s, sqlite3_stmt *st, enum dirty_what what, struct err *err)
+bool dirty_rows(struct store *s, sqlite3_stmt *st, enum dirty_what what, struct err *err)
 {
     bool row = false;
     for (;;) {
@@ -87,15 +86,30 @@ static bool mark_rows(struct store *s, sqlite3_stmt *st, enum dirty_what what, s
     }
 }
 
+bool dirty_pod(struct store *s, int64_t ns_id, const char *pod, struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_POD_WORKLOAD);
+    db_bind(st, "it", ns_id, pod);
+    bool row = false;
+    if (!db_step(&s->db, st, &row, err)) {
+        return false;
+    }
+    if (row && db_int(st, 0) != 0) {
+        dirty_mark(s, DIRTY_ROLLOUT, db_int(st, 0));
+    }
+    (void)sqlite3_reset(st); /* the row was read */
+    return true;
+}
+
 void store_dirty_all(struct store *s)
 {
     struct err ignored = {0}; /* tried again by the next look at the queue */
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_ALL);
     db_bind(st, "i", s->cluster_id);
-    bool ok = mark_rows(s, st, DIRTY_ROLLOUT, &ignored);
+    bool ok = dirty_rows(s, st, DIRTY_ROLLOUT, &ignored);
     st = db_get(&s->db, SQL_NAMESPACE_ALL);
     db_bind(st, "i", s->cluster_id);
-    ok = mark_rows(s, st, DIRTY_NAMESPACE, &ignored) && ok;
+    ok = dirty_rows(s, st, DIRTY_NAMESPACE, &ignored) && ok;
     dirty_mark(s, DIRTY_CLUSTER, 0);
     s->dirty.all_wanted = !ok;
 }
@@ -144,7 +158,7 @@ int64_t store_dirty_due(struct store *s, int64_t now)
     }
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_DUE);
     db_bind(st, "i", now);
-    if (!mark_rows(s, st, DIRTY_ROLLOUT, &ignored)) {
+    if (!dirty_rows(s, st, DIRTY_ROLLOUT, &ignored)) {
         return now + 1000;
     }
     st = db_get(&s->db, SQL_WORKLOAD_NEXT);
@@ -163,11 +177,11 @@ bool dirty_namespace_rollouts(struct store *s, int64_t ns_id, struct err *err)
 {
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_OF_NS);
     db_bind(st, "i", ns_id);
-    return mark_rows(s, st, DIRTY_ROLLOUT, err);
+    return dirty_rows(s, st, DIRTY_ROLLOUT, err);
 }
 
 bool dirty_bound(struct store *s, struct err *err)
 {
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_BOUND);
-    return mark_rows(s, st, DIRTY_ROLLOUT, err);
+    return dirty_rows(s, st, DIRTY_ROLLOUT, err);
 }

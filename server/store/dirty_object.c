@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "store/state.h"
+#include "store/facts.h"
 
 static bool mark_workload(struct store *s, int64_t ns_id, const char *kind, const char *name,
                           struct err *err)
@@ -17,21 +17,6 @@ static bool mark_workload(struct store *s, int64_t ns_id, const char *kind, cons
     if (id != 0) {
         dirty_mark(s, DIRTY_ROLLOUT, id);
     }
-    return true;
-}
-
-static bool mark_pod(struct store *s, int64_t ns_id, const char *pod, struct err *err)
-{
-    sqlite3_stmt *st = db_get(&s->db, SQL_POD_WORKLOAD);
-    db_bind(st, "it", ns_id, pod);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
-        return false;
-    }
-    if (row && db_int(st, 0) != 0) {
-        dirty_mark(s, DIRTY_ROLLOUT, db_int(st, 0));
-    }
-    (void)sqlite3_reset(st); /* the row was read */
     return true;
 }
 
@@ -93,11 +78,8 @@ static bool mark_selected(struct store *s, int64_t ns_id, const struct wanted *w
         if (!row) {
             return true;
         }
-        size_t len = 0;
         enum kind kind = workload_kind(db_text(st, 1, NULL));
-        const void *body = kind != KIND_COUNT ? db_blob(st, 2, a, &len) : NULL;
-        const struct kube_workload *k =
-            body != NULL ? apply_unpack(s, kind, body, len, "", a) : NULL;
+        const struct kube_workload *k = kind != KIND_COUNT ? facts_object_in(kind, st, 2, a) : NULL;
         if (k == NULL || k->workload_ref_name[0] != '\0' || wants(w, &k->template_labels)) {
             dirty_mark(s, DIRTY_ROLLOUT, db_int(st, 0));
         }
@@ -167,7 +149,7 @@ static bool mark_changed(struct store *s, int64_t ns_id, const struct kube_slice
     for (uint32_t i = 0; these != NULL && i < these->endpoints.n; i++) {
         const struct endpoint *e = LIST_AT(struct endpoint, these->endpoints, i);
         if ((all || !has_endpoint(others, e, &hint)) && strcmp(e->target_kind, "Pod") == 0 &&
-            !mark_pod(s, ns_id, e->target_name, err)) {
+            !dirty_pod(s, ns_id, e->target_name, err)) {
             return false;
         }
     }
@@ -198,7 +180,7 @@ static bool on_slice(struct store *s, int64_t ns_id, const struct kube_slice *ol
 static bool on_event(struct store *s, int64_t ns_id, const struct kube_event *e, struct err *err)
 {
     if (strcmp(e->object_kind, "Pod") == 0) {
-        return mark_pod(s, ns_id, e->object_name, err);
+        return dirty_pod(s, ns_id, e->object_name, err);
     }
     if (strcmp(e->object_kind, "ReplicaSet") == 0) {
         const struct owner rs = {.kind = "ReplicaSet",
@@ -246,18 +228,7 @@ static bool on_node(struct store *s, const struct kube_node *old, const struct k
     facts_drop_cluster(s);
     sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_ON_NODE);
     db_bind(st, "i", (int64_t)(text_hash(any->meta.name) & 0xffffffff) | 1);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            return true;
-        }
-        if (db_int(st, 0) != 0) {
-            dirty_mark(s, DIRTY_ROLLOUT, db_int(st, 0));
-        }
-    }
+    return dirty_rows(s, st, DIRTY_ROLLOUT, err);
 }
 
 static bool on_replicaset(struct store *s, int64_t ns_id, const struct kube_workload *rs,

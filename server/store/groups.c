@@ -130,21 +130,16 @@ static bool balancer_tell(struct store *s, const char *arn, struct err *err)
 static bool load_balancer(struct store *s, const char *arn, struct elb_balancer *ret,
                           struct err *err)
 {
-    struct err ignored = {0};
-    size_t len = 0;
     bool row = false;
     sqlite3_stmt *st = db_get(&s->db, SQL_BALANCER_GET);
     db_bind(st, "t", arn);
     if (!db_step(&s->db, st, &row, err)) {
         return false;
     }
-    const void *body = row ? db_blob(st, 0, s->scratch, &len) : NULL;
-    if (row) {
-        (void)sqlite3_reset(st); /* the row was read */
-    }
-    if (body == NULL || !unpack_record(&elb_balancer_table, body, len, s->scratch, ret, &ignored)) {
+    if (!row || !facts_unpack(&elb_balancer_table, st, 0, s->scratch, ret)) {
         record_clear(&elb_balancer_table, ret);
     }
+    (void)sqlite3_reset(st); /* the row was read */
     return true;
 }
 

@@ -63,36 +63,33 @@ static enum head head_of(const char *code)
     return strcmp(code, "target_group_shared") == 0 ? HEAD_SHARED : HEAD_OTHER;
 }
 
-static bool add_findings(struct reader *r, sqlite3_stmt *st, bool workloads,
-                         struct facts_array *all, struct err *err)
+/* arg: NULL for findings that hang on no workload. */
+static bool read_finding(const struct facts_rows *rows, void *item)
 {
-    bool row = false;
-    for (;;) {
-        if (!db_step(&r->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            return true;
-        }
-        struct audit_finding *f = facts_push(all, sizeof *f);
-        f->f = finding_of(st, 0, r->arena);
-        f->kind = workloads ? db_text(st, 10, r->arena) : "";
-        f->name = workloads ? db_text(st, 11, r->arena) : "";
-    }
+    struct audit_finding *f = item;
+    f->f = finding_of(rows->st, 0, rows->arena);
+    f->kind = rows->arg != NULL ? db_text(rows->st, 10, rows->arena) : "";
+    f->name = rows->arg != NULL ? db_text(rows->st, 11, rows->arena) : "";
+    return true;
 }
 
 static bool load_findings(struct reader *r, struct audit *a, struct err *err)
 {
     AUTO(facts_array) all = {0};
-    sqlite3_stmt *st = db_get(&r->db, READ_NS_FINDINGS);
-    db_bind(st, "i", a->ns_id);
-    if (!add_findings(r, st, false, &all, err)) {
+    struct facts_rows rows = {.db = &r->db,
+                              .st = db_get(&r->db, READ_NS_FINDINGS),
+                              .arena = r->arena,
+                              .size = sizeof(struct audit_finding),
+                              .read = read_finding};
+    db_bind(rows.st, "i", a->ns_id);
+    if (!facts_add(&rows, &all, err)) {
         return false;
     }
-    st = db_get(&r->db, READ_AUDIT_FINDINGS);
-    db_bind(st, "ii", a->ns_id, (int64_t)FINDINGS_MAX);
     size_t before = all.n;
-    if (!add_findings(r, st, true, &all, err)) {
+    rows.arg = a;
+    rows.st = db_get(&r->db, READ_AUDIT_FINDINGS);
+    db_bind(rows.st, "ii", a->ns_id, (int64_t)FINDINGS_MAX);
+    if (!facts_add(&rows, &all, err)) {
         return false;
     }
     a->truncated = a->truncated || all.n - before >= FINDINGS_MAX;

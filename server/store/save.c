@@ -10,38 +10,6 @@
 
 enum { TEXT_LIMIT = 256 << 10 };
 
-/* The columns a verdict may change that are needed to tell what it changed. */
-struct before {
-    bool found;
-    int64_t ns_id;
-    int64_t state;
-    int64_t severity;
-    int64_t waiting;
-    int64_t judged_at;
-    int64_t next_look;
-};
-
-static bool load_before(struct store *s, int64_t id, struct before *ret, struct err *err)
-{
-    sqlite3_stmt *st = db_get(&s->db, SQL_WORKLOAD_VERDICT);
-    db_bind(st, "i", id);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
-        return false;
-    }
-    *ret = (struct before){.found = row};
-    if (row) {
-        ret->ns_id = db_int(st, 0);
-        ret->state = db_int(st, 1);
-        ret->severity = db_int(st, 2);
-        ret->waiting = db_int(st, 3);
-        ret->judged_at = db_int(st, 6);
-        ret->next_look = db_int(st, 7);
-        (void)sqlite3_reset(st); /* the row was read */
-    }
-    return true;
-}
-
 /* ---- texts ---- */
 
 const char *save_images(struct store *s, const struct strs *images)
@@ -139,7 +107,7 @@ static bool save_row(struct store *s, int64_t id, const struct rollout_verdict *
     return true;
 }
 
-static bool save_quiet(struct store *s, int64_t id, const struct before *b, int64_t waiting,
+static bool save_quiet(struct store *s, int64_t id, const struct verdict_row *b, int64_t waiting,
                        int64_t next_look, struct err *err)
 {
     if (waiting == b->waiting && next_look == b->next_look) {
@@ -151,8 +119,8 @@ static bool save_quiet(struct store *s, int64_t id, const struct before *b, int6
     return db_run(&s->db, st, err);
 }
 
-static void tell_rollout(struct store *s, int64_t id, const struct before *b, const struct facts *f,
-                         const struct rollout_verdict *v)
+static void tell_rollout(struct store *s, int64_t id, const struct verdict_row *b,
+                         const struct facts *f, const struct rollout_verdict *v)
 {
     tx_touch_rollout(s, id);
     store_feed(s, &(struct feed_item){.what = FEED_ROLLOUT,
@@ -166,7 +134,8 @@ static void tell_rollout(struct store *s, int64_t id, const struct before *b, co
 }
 
 /* The rollout's own columns are others now. */
-static void count_rollout(struct store *s, const struct before *b, const struct rollout_verdict *v)
+static void count_rollout(struct store *s, const struct verdict_row *b,
+                          const struct rollout_verdict *v)
 {
     int64_t severity = worst_severity(&v->findings);
     if (b->state != (int64_t)v->state) {
@@ -183,11 +152,11 @@ static void count_rollout(struct store *s, const struct before *b, const struct 
 bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts *facts,
                         const struct rollout_verdict *v, struct saved *ret, struct err *err)
 {
-    struct before b;
+    struct verdict_row b;
     bool changed = false;
     struct saving w = {.workload_id = workload_id};
     arena_reset(s->scratch);
-    if (!load_before(s, workload_id, &b, err)) {
+    if (!workload_verdict(s, workload_id, &b, err)) {
         return false;
     }
     if (!b.found) {

@@ -273,6 +273,21 @@ bool workload_ensure(struct store *s, struct workload_key key, int64_t *ret,
                      struct err *err) MUST_CHECK;
 bool workload_find(struct store *s, int64_t ns_id, const char *kind, const char *name, int64_t *ret,
                    struct err *err) MUST_CHECK;
+/* What a verdict left in the row of a workload, as the counters count it. */
+struct verdict_row {
+    bool found;
+    int64_t ns_id;
+    int64_t state;
+    int64_t severity;
+    int64_t waiting;
+    const char *kind;
+    const char *name;
+    int64_t judged_at;
+    int64_t next_look;
+};
+/* Its texts live in scratch. */
+bool workload_verdict(struct store *s, int64_t id, struct verdict_row *ret,
+                      struct err *err) MUST_CHECK;
 /* Removes a row that has neither object nor pods, with its findings and tallies. */
 bool workload_drop(struct store *s, int64_t id, struct err *err) MUST_CHECK;
 /* After a ReplicaSet was written (fresh NULL: removed; its packed bytes stand in s->pack): its own
@@ -345,6 +360,11 @@ bool sync_flush(struct store *s, bool all, struct err *err) MUST_CHECK;
 
 /* ---- dirty.c ---- */
 void dirty_mark(struct store *s, enum dirty_what what, int64_t id);
+/* Every id in the first column of a bound statement; 0 is none. */
+bool dirty_rows(struct store *s, sqlite3_stmt *st, enum dirty_what what,
+                struct err *err) MUST_CHECK;
+/* The rollout of a pod; none when the pod is not known, or has none. */
+bool dirty_pod(struct store *s, int64_t ns_id, const char *pod, struct err *err) MUST_CHECK;
 /* When to judge a namespace or (0) the cluster again though nothing changes; at 0: not. */
 void dirty_look_at(struct store *s, int64_t ns_id, int64_t at);
 void dirty_commit(struct store *s);

@@ -3,11 +3,9 @@
  * group. A complete health answer is compared with the rows; the same answer again moves only the
  * time of sight, which lives in memory and reaches the row once a minute.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
-#include "store/state.h"
+#include "store/facts.h"
 
 enum { SEEN_WRITE_MS = 60000, ADDRESSES_MAX = 100000 };
 
@@ -55,32 +53,24 @@ struct bound {
     const char *service;
 };
 
-/* The bindings of a group, by ARN or, where they give only that, by name. */
-static bool bindings_of(struct store *s, int64_t group_id, struct bound **ret, size_t *ret_n,
-                        struct err *err)
+static bool read_bound(const struct facts_rows *rows, void *item)
 {
-    sqlite3_stmt *st = db_get(&s->db, SQL_BINDINGS_OF_GROUP);
-    db_bind(st, "i", group_id);
-    struct bound *items = NULL;
-    size_t cap = 0;
-    size_t n = 0;
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            free(items);
-            return false;
-        }
-        if (!row) {
-            break;
-        }
-        items = xgrow(items, &cap, n + 1, sizeof *items);
-        items[n++] = (struct bound){.object_id = db_int(st, 0),
-                                    .ns_id = db_int(st, 1),
-                                    .service = db_text(st, 2, s->scratch)};
-    }
-    *ret = items;
-    *ret_n = n;
+    *(struct bound *)item = (struct bound){.object_id = db_int(rows->st, 0),
+                                           .ns_id = db_int(rows->st, 1),
+                                           .service = db_text(rows->st, 2, rows->arena)};
     return true;
+}
+
+/* The bindings of a group, by ARN or, where they give only that, by name. */
+static bool bindings_of(struct store *s, int64_t group_id, struct list *ret, struct err *err)
+{
+    const struct facts_rows rows = {.db = &s->db,
+                                    .st = db_get(&s->db, SQL_BINDINGS_OF_GROUP),
+                                    .arena = s->scratch,
+                                    .size = sizeof(struct bound),
+                                    .read = read_bound};
+    db_bind(rows.st, "i", group_id);
+    return facts_list(&rows, ret, err);
 }
 
 static void moved_address(struct moved *m, const char *target)
@@ -89,21 +79,6 @@ static void moved_address(struct moved *m, const char *target)
     m->all = m->all || strchr("0123456789abcdefABCDEF:", target[0]) == NULL || target[0] == '\0' ||
              strpbrk(target, ".:") == NULL; /* an instance: its pods are not known by address */
     (void)idmap_put(&m->addresses, (int64_t)(text_hash(target) >> 1), 0); /* twice is fine */
-}
-
-static bool mark_pod(struct store *s, int64_t ns_id, const char *pod, struct err *err)
-{
-    sqlite3_stmt *st = db_get(&s->db, SQL_POD_WORKLOAD);
-    db_bind(st, "it", ns_id, pod);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
-        return false;
-    }
-    if (row && db_int(st, 0) != 0) {
-        dirty_mark(s, DIRTY_ROLLOUT, db_int(st, 0));
-    }
-    (void)sqlite3_reset(st); /* the row was read */
-    return true;
 }
 
 static bool mark_slice(struct store *s, int64_t ns_id, const struct kube_slice *slice,
@@ -118,7 +93,8 @@ static bool mark_slice(struct store *s, int64_t ns_id, const struct kube_slice *
             hit = hit || idmap_has(&m->addresses, key);
             (void)idmap_remove(missing, key); /* found or not */
         }
-        if (hit && strcmp(e->target_kind, "Pod") == 0 && !mark_pod(s, ns_id, e->target_name, err)) {
+        if (hit && strcmp(e->target_kind, "Pod") == 0 &&
+            !dirty_pod(s, ns_id, e->target_name, err)) {
             return false;
         }
     }
@@ -160,9 +136,7 @@ static bool mark_service(struct store *s, const struct bound *b, struct moved *m
     bool ok = true;
     bool row = false;
     while (ok && (ok = db_step(&s->db, st, &row, err)) && row) {
-        size_t len = 0;
-        const void *body = db_blob(st, 1, a, &len);
-        const struct kube_slice *slice = apply_unpack(s, KIND_ENDPOINT_SLICE, body, len, "", a);
+        const struct kube_slice *slice = facts_object_in(KIND_ENDPOINT_SLICE, st, 1, a);
         ok = slice == NULL || mark_slice(s, b->ns_id, slice, m, &missing, err);
     }
     ok = ok && (missing.n == 0 || mark_by_address(s, b->ns_id, &missing, err));
@@ -192,22 +166,22 @@ static bool remember_registered(struct store *s, int64_t object_id, struct err *
 /* Views and verdicts of the bindings that name the group. */
 bool group_tell(struct store *s, int64_t group_id, struct moved *m, struct err *err)
 {
-    struct bound *items = NULL;
-    size_t n = 0;
+    struct list bindings;
     tx_touch_group(s, group_id);
-    if (!bindings_of(s, group_id, &items, &n, err)) {
+    if (!bindings_of(s, group_id, &bindings, err)) {
         return false;
     }
-    bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
-        facts_drop_namespace(s, items[i].ns_id);
-        tx_touch_namespace(s, items[i].ns_id);
-        dirty_mark(s, DIRTY_NAMESPACE, items[i].ns_id);
-        ok = mark_service(s, &items[i], m, err) &&
-             (!m->registered || remember_registered(s, items[i].object_id, err));
+    for (uint32_t i = 0; i < bindings.n; i++) {
+        const struct bound *b = LIST_AT(struct bound, bindings, i);
+        facts_drop_namespace(s, b->ns_id);
+        tx_touch_namespace(s, b->ns_id);
+        dirty_mark(s, DIRTY_NAMESPACE, b->ns_id);
+        if (!mark_service(s, b, m, err) ||
+            (m->registered && !remember_registered(s, b->object_id, err))) {
+            return false;
+        }
     }
-    free(items);
-    return ok;
+    return true;
 }
 
 /* ---- health answers ---- */
@@ -229,36 +203,29 @@ static int64_t target_key(const char *target, int64_t port)
     return (int64_t)((text_hash(target) ^ ((uint64_t)port * UINT64_C(0x9E3779B97F4A7C15))) >> 1);
 }
 
-static bool load_targets(struct store *s, int64_t group_id, struct old_target **ret, size_t *ret_n,
+static bool read_old_target(const struct facts_rows *rows, void *item)
+{
+    struct old_target *t = item;
+    *t = (struct old_target){.id = db_int(rows->st, 0),
+                             .target = db_text(rows->st, 1, rows->arena),
+                             .port = db_int(rows->st, 2),
+                             .state = db_text(rows->st, 3, rows->arena),
+                             .state_since = db_int(rows->st, 4),
+                             .healthy_at = db_int(rows->st, 5)};
+    t->body = db_blob(rows->st, 6, rows->arena, &t->len);
+    return true;
+}
+
+static bool load_targets(struct store *s, int64_t group_id, struct facts_array *all,
                          struct err *err)
 {
-    sqlite3_stmt *st = db_get(&s->db, SQL_TARGETS_OF_GROUP);
-    db_bind(st, "i", group_id);
-    struct old_target *items = NULL;
-    size_t cap = 0;
-    size_t n = 0;
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            free(items);
-            return false;
-        }
-        if (!row) {
-            break;
-        }
-        items = xgrow(items, &cap, n + 1, sizeof *items);
-        struct old_target *t = &items[n++];
-        *t = (struct old_target){.id = db_int(st, 0),
-                                 .target = db_text(st, 1, s->scratch),
-                                 .port = db_int(st, 2),
-                                 .state = db_text(st, 3, s->scratch),
-                                 .state_since = db_int(st, 4),
-                                 .healthy_at = db_int(st, 5)};
-        t->body = db_blob(st, 6, s->scratch, &t->len);
-    }
-    *ret = items;
-    *ret_n = n;
-    return true;
+    const struct facts_rows rows = {.db = &s->db,
+                                    .st = db_get(&s->db, SQL_TARGETS_OF_GROUP),
+                                    .arena = s->scratch,
+                                    .size = sizeof(struct old_target),
+                                    .read = read_old_target};
+    db_bind(rows.st, "i", group_id);
+    return facts_add(&rows, all, err);
 }
 
 static bool write_target(struct store *s, int64_t group_id, const struct old_target *old,
@@ -291,18 +258,17 @@ static bool delete_target(struct store *s, int64_t id, struct err *err)
 
 /* The rows of a group as they stand, found by target and port. */
 struct old_targets {
-    struct old_target *items;
-    size_t n;
+    struct facts_array rows; /* struct old_target */
     struct idmap index;
 };
 
 static struct old_target *old_of(const struct old_targets *olds, const struct elb_target *t)
 {
     int64_t at = idmap_get(&olds->index, target_key(t->id, t->port), -1);
-    if (at < 0 || olds->items == NULL) {
+    if (at < 0) {
         return NULL;
     }
-    struct old_target *old = &olds->items[at];
+    struct old_target *old = (struct old_target *)olds->rows.items + at;
     return strcmp(old->target, t->id) == 0 && old->port == t->port ? old : NULL;
 }
 
@@ -333,25 +299,27 @@ static bool diff_targets(struct store *s, const struct group_row *g, const struc
                          struct moved *m, struct err *err)
 {
     struct old_targets olds = {0};
-    if (!load_targets(s, g->id, &olds.items, &olds.n, err)) {
+    if (!load_targets(s, g->id, &olds.rows, err)) {
+        facts_array_auto(&olds.rows);
         return false;
     }
-    for (size_t i = 0; i < olds.n; i++) {
-        const struct old_target *t = &olds.items[i];
+    const struct old_target *items = olds.rows.items;
+    for (size_t i = 0; i < olds.rows.n; i++) {
+        const struct old_target *t = &items[i];
         (void)idmap_put(&olds.index, target_key(t->target, t->port), (int64_t)i); /* all differ */
     }
     bool ok = true;
     for (uint32_t i = 0; i < c->n_targets && i < ADDRESSES_MAX && ok; i++) {
         ok = diff_target(s, g, c->targets[i], &olds, m, err);
     }
-    for (size_t i = 0; i < olds.n && ok; i++) {
-        if (!olds.items[i].seen) {
-            moved_address(m, olds.items[i].target);
-            ok = delete_target(s, olds.items[i].id, err);
+    for (size_t i = 0; i < olds.rows.n && ok; i++) {
+        if (!items[i].seen) {
+            moved_address(m, items[i].target);
+            ok = delete_target(s, items[i].id, err);
         }
     }
     idmap_fini(&olds.index);
-    free(olds.items);
+    facts_array_auto(&olds.rows);
     return ok;
 }
 

@@ -36,10 +36,7 @@ static bool load_restless(struct store *s, struct arena *a, struct list *ret, st
         if (all.n > MATCHED_MAX || kind == KIND_COUNT) {
             continue;
         }
-        size_t len = 0;
-        const void *body = db_blob(st, 2, a, &len);
-        const struct kube_workload *w =
-            body != NULL ? apply_unpack(s, kind, body, len, "", a) : NULL;
+        const struct kube_workload *w = facts_object_in(kind, st, 2, a);
         r->labels = w != NULL && w->template_labels.n > 0 ? &w->template_labels : NULL;
     }
 }
@@ -70,27 +67,13 @@ struct bound {
     const char *balancer; /* that it stands behind, or stood last; "" */
 };
 
-static bool load_service(struct store *s, const struct bound *x, struct arena *a,
-                         const struct kube_service **ret, struct err *err)
-{
-    sqlite3_stmt *st = db_get(&s->db, SQL_OBJECT_GET);
-    db_bind(st, "iiit", s->cluster_id, (int64_t)KIND_SERVICE, x->ns_id, x->b->service);
-    bool row = false;
-    if (!db_step(&s->db, st, &row, err)) {
-        return false;
-    }
-    size_t len = 0;
-    const void *body = row ? db_blob(st, 3, a, &len) : NULL;
-    (void)sqlite3_reset(st); /* the row was read */
-    *ret = body != NULL ? apply_unpack(s, KIND_SERVICE, body, len, "", a) : NULL;
-    return true;
-}
-
 /* Does one of the restless rollouts stand behind the binding? */
 static bool moves(struct store *s, const struct list *restless, const struct bound *x,
                   struct arena *a, bool *ret, struct err *err)
 {
-    const struct kube_service *svc = NULL;
+    const struct facts_from from = facts_of_writer(s, a);
+    const struct facts_name name = {KIND_SERVICE, x->ns_id, x->b->service};
+    const void *service = NULL;
     bool looked = false;
     *ret = false;
     for (uint32_t i = 0; i < restless->n && !*ret; i++) {
@@ -98,46 +81,45 @@ static bool moves(struct store *s, const struct list *restless, const struct bou
         if (r->ns_id != x->ns_id) {
             continue;
         }
-        if (!looked && !load_service(s, x, a, &svc, err)) {
+        if (!looked && !facts_object(&from, &name, &service, err)) {
             return false;
         }
         looked = true;
+        const struct kube_service *svc = service;
         *ret = svc == NULL || r->labels == NULL || may_select(&svc->selector, r->labels);
     }
     return true;
 }
 
+static bool read_bound(const struct facts_rows *rows, void *item)
+{
+    sqlite3_stmt *st = rows->st;
+    const struct kube_binding *b = facts_object_in((enum kind)db_int(st, 0), st, 2, rows->arena);
+    if (b == NULL || (b->arn[0] == '\0' && b->group_name[0] == '\0')) {
+        return false;
+    }
+    *(struct bound *)item = (struct bound){
+        .ns_id = db_int(st, 1),
+        .b = b,
+        .observed = db_int(st, 3) != 0,
+        .targets = db_int(st, 4),
+        .healthy = db_int(st, 5),
+        .draining = db_int(st, 6) != 0,
+        .not_in_use = db_int(st, 7) != 0,
+        .failing_open = db_int(st, 9) > 0 && db_int(st, 9) + db_int(st, 6) == db_int(st, 4),
+        .balancer = db_text(st, 8, rows->arena)};
+    return true;
+}
+
 static bool load_bound(struct store *s, struct arena *a, struct list *ret, struct err *err)
 {
-    AUTO(facts_array) all = {0};
-    sqlite3_stmt *st = db_get(&s->db, SQL_BINDINGS_WISHED);
-    db_bind(st, "i", s->cluster_id);
-    bool row = false;
-    for (;;) {
-        if (!db_step(&s->db, st, &row, err)) {
-            return false;
-        }
-        if (!row) {
-            *ret = facts_take(&all, sizeof(struct bound), a);
-            return true;
-        }
-        size_t len = 0;
-        const void *body = db_blob(st, 2, a, &len);
-        const struct kube_binding *b = apply_unpack(s, (enum kind)db_int(st, 0), body, len, "", a);
-        if (b != NULL && (b->arn[0] != '\0' || b->group_name[0] != '\0')) {
-            struct bound *x = facts_push(&all, sizeof *x);
-            *x = (struct bound){.ns_id = db_int(st, 1),
-                                .b = b,
-                                .observed = db_int(st, 3) != 0,
-                                .targets = db_int(st, 4),
-                                .healthy = db_int(st, 5),
-                                .draining = db_int(st, 6) != 0,
-                                .not_in_use = db_int(st, 7) != 0,
-                                .failing_open = db_int(st, 9) > 0 &&
-                                                db_int(st, 9) + db_int(st, 6) == db_int(st, 4),
-                                .balancer = db_text(st, 8, a)};
-        }
-    }
+    const struct facts_rows rows = {.db = &s->db,
+                                    .st = db_get(&s->db, SQL_BINDINGS_WISHED),
+                                    .arena = a,
+                                    .size = sizeof(struct bound),
+                                    .read = read_bound};
+    db_bind(rows.st, "i", s->cluster_id);
+    return facts_list(&rows, ret, err);
 }
 
 /* The wish for the same group, when another binding made it already. */
