@@ -54,11 +54,15 @@ static void plan_health(struct elb_poll *p, struct elb_group_state *g, int64_t m
     g->health_due = mono + spread(ms);
 }
 
-static void site_is_fine(struct elb_site *s)
+/* Health is what a site is for: while that is refused, another call's answer makes nothing good. */
+static void site_is_fine(struct elb_site *s, enum elb_call_kind kind)
 {
-    s->ok_at = s->identity.env->now();
     s->budget = s->budget < ELB_BUDGET ? s->budget + 1 : ELB_BUDGET;
-    elb_poll_site_state(s, SOURCE_OK, "%s", "");
+    elb_poll_denied(s, kind, false);
+    if ((s->denied >> CALL_HEALTH & 1U) == 0) {
+        s->ok_at = s->identity.env->now();
+        elb_poll_site_state(s, SOURCE_OK, "%s", "");
+    }
 }
 
 /* ---- answers that came whole ---- */
@@ -353,9 +357,8 @@ static void on_class(struct elb_poll *p, struct elb_call *call, const struct elb
         if (call->kind == CALL_HEALTH) {
             elb_poll_site_state(s, SOURCE_DENIED, "%.60s: needs elasticloadbalancing:%s. %.200s",
                                 e->code, action, e->message);
-        } else {
-            elb_poll_denied(s, call->kind, true);
         }
+        elb_poll_denied(s, call->kind, true);
         break;
     case ELB_GONE:
         if (!of_listeners(call)) {
@@ -436,8 +439,7 @@ void elb_poll_finish(struct elb_poll *p, struct elb_call *call, CURLcode rc, int
     struct err err = {0};
     if (rc == CURLE_OK && status == 200) {
         if (take_answer(p, call, mono, &err)) {
-            site_is_fine(call->site);
-            elb_poll_denied(call->site, call->kind, false);
+            site_is_fine(call->site, call->kind);
             if (call->kind == CALL_HEALTH) {
                 plan_health(p, call->groups[0], mono);
             }

@@ -31,7 +31,7 @@ struct elb_site {
     /* its state, as last told */
     enum source_state state;
     char message[400];
-    unsigned denied; /* bits of calls (enum elb_call_kind) that are not essential and refused */
+    unsigned denied; /* bits of calls (enum elb_call_kind) that are refused for want of a right */
     int64_t ok_at;
     int64_t told_at;
     int64_t blocked_until; /* no credentials: next attempt */
