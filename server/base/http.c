@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,9 @@ enum { HTTP_LIMIT = 64 * 1024, HTTP_TIMEOUT_MS = 15000 };
 struct transfer {
     const struct http_request *req;
     struct buf *body;
+    CURL *curl;
     bool refused;
+    bool ended; /* the taker of the stream has heard enough */
 };
 
 struct net4 {
@@ -91,10 +94,24 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+static bool is_stream(CURL *c)
+{
+    static const char wanted[] = "text/event-stream";
+    long status = 0;
+    char *type = NULL;
+    (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
+    return status == 200 && type != NULL && strncasecmp(type, wanted, sizeof wanted - 1) == 0;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     size_t len = size * n;
+    if (t->req->stream != NULL && is_stream(t->curl)) {
+        t->ended = !t->req->stream(t->req->stream_arg, data, len);
+        return t->ended ? CURL_WRITEFUNC_ERROR : len;
+    }
     size_t room = t->body->limit - t->body->len;
     (void)buf_add(t->body, data, len < room ? len : room); /* the rest is dropped on purpose */
     return len;
@@ -207,7 +224,7 @@ bool http_transfer(const struct http_request *req, struct http_response *ret, st
         return err_set(err, ERR_BUG, "libcurl did not start");
     }
     *ret = (struct http_response){.body = BUF_INIT(req->limit != 0 ? req->limit : HTTP_LIMIT)};
-    struct transfer t = {req, &ret->body, false};
+    struct transfer t = {.req = req, .body = &ret->body, .curl = c};
     char errors[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = header_list(req);
     set_options(c, &t, errors, headers);
@@ -215,7 +232,7 @@ bool http_transfer(const struct http_request *req, struct http_response *ret, st
     read_facts(c, ret);
     curl_slist_free_all(headers);
     curl_easy_cleanup(c);
-    if (rc != CURLE_OK) {
+    if (rc != CURLE_OK && !t.ended) {
         http_response_fini(ret);
         return explain(rc, &t, errors, err);
     }

@@ -1,7 +1,7 @@
 /*
  * One blocking HTTP transfer over libcurl, under ceilings: HTTP/1.1, no redirects, http and https
  * only, body and time bounded. For what runs rarely on its own thread (webhooks, the command line).
- * Streams and polls have transfer loops of their own in source/.
+ * The streams and polls of sources have transfer loops of their own in source/.
  */
 #ifndef GATEHOUSE_BASE_HTTP_H
 #define GATEHOUSE_BASE_HTTP_H
@@ -30,6 +30,11 @@ struct http_request {
     /* Asked about once a second: true ends the transfer with ERR_TIMEOUT. NULL = never. */
     bool (*cancelled)(void *arg);
     void *cancelled_arg;
+    /* Takes the body of an event stream (200, text/event-stream) in the pieces in which it comes;
+     * other answers are collected. false ends the transfer, which is done then, not failed.
+     * NULL = everything is collected. */
+    bool (*stream)(void *arg, const char *data, size_t len);
+    void *stream_arg;
 };
 
 struct http_response {

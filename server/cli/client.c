@@ -252,7 +252,9 @@ bool client_call(const struct client *c, const struct client_call *call, struct 
                                .ca_file = c->ca_file,
                                .token = c->token,
                                .cancelled = call->tick,
-                               .cancelled_arg = call->tick_arg};
+                               .cancelled_arg = call->arg,
+                               .stream = call->stream,
+                               .stream_arg = call->arg};
     return http_transfer(&req, ret, err) || err_wrap(err, "%s", c->base);
 }
 
@@ -260,6 +262,7 @@ static int code_of_status(int status)
 {
     switch (status) {
     case 404:
+    case 409:
     case 410:
     case 422:
         return EXIT_FAILED;

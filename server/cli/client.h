@@ -73,7 +73,9 @@ struct client_call {
     size_t body_len;
     int64_t timeout_ms; /* 0 = 15 s */
     bool (*tick)(void *arg);
-    void *tick_arg;
+    /* Pieces of an event stream, as in struct http_request; NULL = none is asked for. */
+    bool (*stream)(void *arg, const char *data, size_t len);
+    void *arg; /* of both */
 };
 bool client_call(const struct client *c, const struct client_call *call, struct http_response *ret,
                  struct err *err) MUST_CHECK;

@@ -7,7 +7,13 @@
 #include "base/clock.h"
 #include "cli/wait.h"
 
-enum { BAR = 20, PLAIN_EVERY_MS = 60000, LINE_BYTES = 2048 };
+enum {
+    BAR = 20,
+    PLAIN_COUNTS_MS = 5000,
+    PLAIN_EVERY_MS = 60000,
+    FIRST_MS = 1000,
+    LINE_BYTES = 2048
+};
 
 void progress_init(struct progress *p, const struct client_target *t)
 {
@@ -96,16 +102,32 @@ static void draw(struct progress *p)
     p->drawn = true;
 }
 
+/* A turn (another state, another cause, trouble) is told at once; counts that move, as often as a
+ * person reads; nothing new, once a minute. */
+static bool due(const struct progress *p, const char *text, const char *turn, int64_t now)
+{
+    int64_t since = now - p->last_ms;
+    if (p->last_ms == 0 || strcmp(p->turn, turn) != 0) {
+        return true;
+    }
+    return since >= (strcmp(p->said, text) != 0 ? PLAIN_COUNTS_MS : PLAIN_EVERY_MS);
+}
+
 static void print_plain(struct progress *p)
 {
     int64_t now = clock_mono_ms();
     char at[CLOCK_TEXT_SIZE];
+    char turn[sizeof p->turn];
+    const json_t *r = rollout_of(p);
     AUTO(buf) text = BUF_INIT(sizeof p->said - 1);
     progress_text(p, now, &text);
-    if (strcmp(p->said, buf_str(&text)) == 0 && now - p->last_ms < PLAIN_EVERY_MS) {
+    (void)snprintf(turn, sizeof turn, "%s %s %s", p->trouble[0] != '\0' ? "trouble" : "",
+                   json_text(r, "state"), json_text(json_object_get(r, "cause"), "code"));
+    if (!due(p, buf_str(&text), turn, now)) {
         return;
     }
     (void)snprintf(p->said, sizeof p->said, "%s", buf_str(&text));
+    (void)snprintf(p->turn, sizeof p->turn, "%s", turn);
     p->last_ms = now;
     (void)fprintf(stderr, "%s %s %s\n", clock_format(clock_unix_ms() / 1000 * 1000, at), p->subject,
                   p->said);
@@ -122,10 +144,8 @@ void progress_step(struct progress *p)
 
 void progress_tick(struct progress *p)
 {
-    if (p->live) {
-        draw(p);
-    } else if (clock_mono_ms() - p->last_ms >= PLAIN_EVERY_MS) {
-        print_plain(p);
+    if (p->latest != NULL || clock_mono_ms() - p->started_ms >= FIRST_MS) {
+        progress_step(p); /* sooner, it would be about an answer that is on its way */
     }
 }
 
