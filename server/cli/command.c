@@ -40,6 +40,11 @@ static const struct command_flag gate_flags[] = {
 static const struct command_flag explain_flags[] = {
     NAMESPACE_FLAG, CLIENT_FLAGS, {NULL, NULL, NULL, 0}};
 
+static const struct command_flag refresh_flags[] = {
+    NAMESPACE_FLAG,
+    {"timeout", "DURATION", "wait for ELBv2's answer at most (default 30s)", 't'},
+    CLIENT_FLAGS,
+    {NULL, NULL, NULL, 0}};
 static const struct command_flag preflight_flags[] = {
     {"file", "FILE", "manifests: YAML or JSON, - for standard input", 'f'},
     {"db", "FILE", "judge against this database of gatehouse instead of asking a server", 0},
@@ -59,6 +64,9 @@ static const struct command commands[] = {
      command_gate},
     {"explain", "NAMESPACE/[KIND/]NAME", "what holds a rollout: evidence, action, commands", false,
      explain_flags, command_explain},
+    {"refresh", "NAMESPACE/[KIND/]NAME",
+     "ask ELBv2 now about a rollout's target groups, show what it says", false, refresh_flags,
+     command_refresh},
     {"causes", "", "the catalogue: every code with its section, usual severity and title", false,
      NULL, command_causes},
     {"preflight", "", "would the pods of these manifests be gated, could their gates open?", false,

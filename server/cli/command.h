@@ -55,6 +55,7 @@ int command_status(const struct args *args);
 int command_wait(const struct args *args);
 int command_gate(const struct args *args);
 int command_explain(const struct args *args);
+int command_refresh(const struct args *args);
 int command_causes(const struct args *args);
 int command_preflight(const struct args *args);
 int command_completion(const struct args *args);

@@ -125,7 +125,7 @@ class Client(unittest.TestCase):
         nobody = run("wait", "shop/good", "--server", "http://127.0.0.1:1")
         self.assertEqual((nobody.returncode, nobody.stdout), (UNREACHABLE, ""))
         self.assertIn("http://127.0.0.1:1", nobody.stderr)
-        for command in ("status", "wait", "gate", "explain", "completion"):
+        for command in ("status", "wait", "gate", "explain", "refresh", "completion"):
             self.assertIn(f"Usage: gatehouse {command}", self.call(FINE, command, "--help").stdout)
         self.assertIn("4 superseded", self.call(FINE, "wait", "-h").stdout)
 
@@ -157,7 +157,8 @@ class Client(unittest.TestCase):
         self.assertIn("shop", self.call(FINE, "status", binary=plugin).stdout)
         script = self.folder / "completion.bash"
         script.write_text(self.call(FINE, "completion", "bash").stdout)
-        for line, want in ((["gatehouse", "wa"], "wait"), (["gatehouse", "wait", "--rev"], "--revision"),
+        for line, want in ((["gatehouse", "wa"], "wait"), (["gatehouse", "ref"], "refresh"), (["gatehouse", "refresh", "--ti"], "--timeout"),
+                           (["gatehouse", "wait", "--rev"], "--revision"),
                            (["gatehouse", "status", "-o", "j"], "json"), (["gatehouse", "serve", "--kubernetes-page"],
                                                                           "--kubernetes-page-size")):
             words = " ".join(f"'{w}'" for w in line)
