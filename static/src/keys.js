@@ -1,5 +1,6 @@
 // Single keys (WCAG 2.1.4: can be switched off in the help dialog; Escape and Enter stay).
 import { paused, setPaused } from './state/live.js';
+import { refreshNow } from './state/refresh.js';
 import { settle } from './state/rollouts.js';
 import { keys } from './state/prefs.js';
 import { filters, go, listBack, route, setFilters } from './state/route.js';
@@ -38,6 +39,7 @@ const LIST = {
   ArrowUp: () => step(-1),
   u: settle,
 };
+const ROLLOUT = { r: refreshNow };
 const EVERYWHERE = {
   '?': openHelp,
   p: () => setPaused(!paused.value),
@@ -53,6 +55,7 @@ const EVERYWHERE = {
 
 function handlerOf(event) {
   if (Object.hasOwn(EVERYWHERE, event.key)) return EVERYWHERE[event.key];
+  if (route.value.view === 'rollout' && Object.hasOwn(ROLLOUT, event.key)) return ROLLOUT[event.key];
   if (route.value.view !== 'list' || !Object.hasOwn(LIST, event.key)) return null;
   // Arrows scroll the page unless someone walks through the list or from the filter into it.
   const walks = document.activeElement?.closest('.row, .filters') !== null || document.activeElement === document.body;

@@ -26,6 +26,10 @@ export class Mock {
     this.broken = null; // null, 'refuse' (503 for all of the API), 'nostream' (503 for /events), 'hang'
     this.token = null;
     this.requests = []; // "GET /api/v1/…"
+    // One target group behind every rollout. refusal: the problem that a refresh gets; mute: it is started, no answer comes.
+    this.group = { id: 7, arn: 'arn:tg/web', name: 'k8s-web', targets: 12, healthy: 7, health_at: new Date(Date.now() - 60_000).toISOString() };
+    this.refusal = null;
+    this.mute = false;
     this.server = createServer((q, s) => this.#answer(q, s).catch((e) => { s.writeHead(500); s.end(String(e)); }));
     this.beat = setInterval(() => this.#write(': beat\n\n'), 15_000);
   }
@@ -127,6 +131,7 @@ export class Mock {
   #api(path, params) {
     if (path === '/summary') return this.#summary();
     if (path === '/rollouts') return this.#page(this.#filtered(params), params);
+    if (path === `/targetgroups/${this.group.id}`) return this.#envelope(this.group);
     const match = /^\/namespaces\/([^/]+)\/rollouts\/([^/]+)\/([^/]+)(\/[a-z]+)?$/.exec(path);
     if (!match) return null;
     const [namespace, kind, name] = match.slice(1, 4).map(decodeURIComponent);
@@ -145,19 +150,30 @@ export class Mock {
     return () => { this.hold = null; release(); };
   }
 
+  #refresh(response, problem) {
+    if (this.refusal) return problem(this.refusal.status, 'refused', this.refusal);
+    const now = new Date();
+    const started = [{ id: this.group.id, arn: this.group.arn, name: this.group.name, binding: 'web', started: true }];
+    if (!this.mute) setTimeout(() => Object.assign(this.group, { healthy: 12, health_at: new Date().toISOString() }), 300);
+    response.writeHead(202, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ target_groups: started, now: now.toISOString() }));
+    return undefined;
+  }
+
   async #answer(request, response) {
     const url = new URL(request.url, this.url);
     if (!url.pathname.startsWith('/api/v1/')) return this.#file(url.pathname, response);
     this.requests.push(`${request.method} ${url.pathname}${url.search}`);
-    const problem = (status, title) => {
+    const problem = (status, title, more = {}) => {
       response.writeHead(status, { 'Content-Type': 'application/problem+json' });
-      response.end(JSON.stringify({ type: '/problems/x', title, status, request_id: 'r1' }));
+      response.end(JSON.stringify({ type: '/problems/x', title, status, request_id: 'r1', ...more }));
     };
     const path = url.pathname.slice('/api/v1'.length);
     if (this.broken === 'hang') return undefined;
     if (this.broken === 'refuse') return problem(503, 'the store is closed');
     if (this.token && request.headers.authorization !== `Bearer ${this.token}`) return problem(401, 'a token is needed');
     if (path === '/events') return this.broken === 'nostream' ? problem(503, 'no streams') : this.#events(request, response);
+    if (request.method === 'POST') return path.endsWith('/refresh') ? this.#refresh(response, problem) : problem(405, 'no');
     const body = JSON.parse(JSON.stringify(this.#api(path, url.searchParams)));
     if (path === '/rollouts' && this.hold) {
       this.sayHeld();

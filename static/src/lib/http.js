@@ -87,6 +87,16 @@ export async function get(path, { params, etag, signal: outer } = {}) {
   return { body, etag: response.headers.get('ETag') };
 }
 
+// POST without a body, as JSON.
+export async function post(path, { params } = {}) {
+  const response = await send(url(path, params), {
+    method: 'POST', cache: 'no-store', headers: headers(), signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  heard();
+  if (!response.ok) checkStatus(response, await problemOf(response));
+  return response.json();
+}
+
 // fetch, with the browsers' different words for "no connection" made one.
 async function send(address, options) {
   try {

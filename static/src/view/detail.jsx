@@ -2,9 +2,11 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { gateProgress, gateWords } from '../lib/gates.js';
 import { clean, humanise, shortImage } from '../lib/text.js';
+import { tick } from '../lib/clock.js';
 import { seconds } from '../lib/format.js';
 import { detail, detailRefresh } from '../state/detail.js';
 import { isOld } from '../state/health.js';
+import { refresh, refreshNow } from '../state/refresh.js';
 import { listBack } from '../state/route.js';
 import { stateHelp } from '../state/words.js';
 import { Cause, OtherCauses } from './cause.jsx';
@@ -61,6 +63,25 @@ function Facts({ r }) {
   );
 }
 
+// It stays focusable while it cannot be pressed: the keyboard keeps its place.
+function Ask({ id }) {
+  const r = refresh.value?.id === id ? refresh.value : null;
+  const waitMs = r?.until ? r.until - tick.value : 0;
+  const idle = !r?.busy && waitMs <= 0;
+  return (
+    <div class="ask">
+      <button type="button" class="small" aria-disabled={!idle} onClick={refreshNow}>
+        <Glyph of="refresh" /> ask the load balancer now
+      </button>
+      {r && (
+        <span class={`outcome ${r.tone}`}>
+          {r.text}{waitMs > 0 && ` It can be asked again in ${Math.ceil(waitMs / 1000)} s.`}
+        </span>
+      )}
+    </div>
+  );
+}
+
 function Head({ d }) {
   const r = d.rollout;
   const h1 = useRef(null);
@@ -89,6 +110,7 @@ function Head({ d }) {
           <span class="muted">{stateHelp(r.state)}</span>
         </p>
       )}
+      {r && <Ask id={d.id} />}
     </div>
   );
 }

@@ -20,6 +20,7 @@ const KEYS = [
   ['Esc', 'back; clear what you typed'],
   ['u', 'move the rows that changed'],
   ['p', 'pause, resume'],
+  ['r', 'on a rollout: ask its load balancer now'],
   ['?', 'this page'],
 ];
 

@@ -69,6 +69,7 @@ const GLYPHS = {
   chevron: <path d="M6 3.5L10.5 8 6 12.5" {...line} />,
   warn: [<path d="M8 1.6l6.9 12.6H1.1z" {...line} />, <path d="M8 6.2v3.6m0 2.1v.1" {...line} />],
   info: [<circle cx="8" cy="8" r="6.2" {...line} />, <path d="M8 7.4v3.6M8 5v.1" {...line} />],
+  refresh: <path d="M13.6 8a5.6 5.6 0 1 1-1.7-4m.1-2.5v3h-3" {...line} />,
   close: <path d="M3.8 3.8l8.4 8.4m0-8.4l-8.4 8.4" {...line} />,
   arrow: <path d="M2.5 8h10.5M9 4l4 4-4 4" {...line} />,
 };
