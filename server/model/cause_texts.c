@@ -511,28 +511,6 @@ const char *cause_command_for(const char *kind, const char *command)
     return command;
 }
 
-/* EKS runs that controller: it has no log, no pods and no deployment to look at. */
-const char *cause_action_for(const struct cause_text *text, bool is_auto)
-{
-    static const struct {
-        const char *code;
-        const char *action;
-    } of_auto[] = {
-        {"controller_not_acting", "Read the binding's events. EKS Auto Mode runs the controller: "
-                                  "touching the binding wakes it; if that does not help, ask AWS."},
-        {"controller_lagging", "EKS Auto Mode runs the controller: touching the binding wakes it; "
-                               "if that does not help, ask AWS."},
-        {"controller_stalled", "EKS Auto Mode runs the controller: see the health of the cluster "
-                               "in EKS, and ask AWS."},
-    };
-    for (size_t i = 0; is_auto && i < sizeof of_auto / sizeof of_auto[0]; i++) {
-        if (strcmp(of_auto[i].code, text->code) == 0) {
-            return of_auto[i].action;
-        }
-    }
-    return text->action;
-}
-
 const struct cause_text *cause_text_of(const char *code)
 {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

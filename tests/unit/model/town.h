@@ -58,6 +58,24 @@ struct public_case {
     const char *around; /* a warning about namespace or cluster that may be there though quiet */
 };
 
+/* What is wanted of the primary cause: a part of its words, or NULL. */
+#define ERR(code, says)                                                                            \
+    {                                                                                              \
+        code, SEVERITY_ERROR, false, says                                                          \
+    }
+#define WARN(code, says)                                                                           \
+    {                                                                                              \
+        code, SEVERITY_WARNING, false, says                                                        \
+    }
+#define DEAD(code, says)                                                                           \
+    {                                                                                              \
+        code, SEVERITY_ERROR, true, says                                                           \
+    }
+#define QUIET                                                                                      \
+    {                                                                                              \
+        NULL, SEVERITY_INFO, false, NULL                                                           \
+    }
+
 /* ---- the stage ---- */
 
 static inline const char *town_label(const struct town *t)

@@ -368,14 +368,6 @@ static void kubelet_does_not_look(struct town *t)
     town_after(t, 300);
 }
 
-#define WARN(code, says)                                                                           \
-    {                                                                                              \
-        code, SEVERITY_WARNING, false, says                                                        \
-    }
-#define DEAD(code, says)                                                                           \
-    {                                                                                              \
-        code, SEVERITY_ERROR, true, says                                                           \
-    }
 static const struct public_case cases[] = {
     {.name = "the label was set as an annotation",
      .source = "aws-load-balancer-controller#1808",

@@ -508,18 +508,6 @@ static void somebody_takes_it_out(struct town *t)
     town_after(t, 200);
 }
 
-#define ERR(code, says)                                                                            \
-    {                                                                                              \
-        code, SEVERITY_ERROR, false, says                                                          \
-    }
-#define WARN(code, says)                                                                           \
-    {                                                                                              \
-        code, SEVERITY_WARNING, false, says                                                        \
-    }
-#define DEAD(code, says)                                                                           \
-    {                                                                                              \
-        code, SEVERITY_ERROR, true, says                                                           \
-    }
 /* Without its events an old controller that cannot register shows only that nothing happens. */
 #define SILENT                                                                                     \
     {                                                                                              \
@@ -546,7 +534,8 @@ static const struct public_case cases[] = {
      .source = "aws-load-balancer-controller#2755",
      .scene = throttled,
      .want = ERR("controller_throttled", "aws-api-throttle"),
-     .unless = {{IN(DEAF), ERR("controller_not_acting", NULL)}}},
+     .unless = {{IN(DEAF), ERR("controller_not_acting", NULL)},
+                {IN(AUTO), ERR("controller_throttled", "ask AWS")}}},
     {.name = "the Ingress's controller is throttled",
      .source = "argoproj/argo-rollouts#3333",
      .scene = throttled_at_the_ingress,
@@ -595,7 +584,7 @@ static const struct public_case cases[] = {
      .source = "aws-load-balancer-controller#2893",
      .scene = no_credentials,
      .want = ERR("controller_credentials", "eks.amazonaws.com/role-arn"),
-     .unless = {SILENT}},
+     .unless = {SILENT, {IN(AUTO), ERR("controller_credentials", "cluster's IAM role")}}},
     {.name = "the node's metadata service is out of a pod's reach",
      .source = "aws-load-balancer-controller#2627",
      .scene = no_metadata_service,
