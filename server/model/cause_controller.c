@@ -20,7 +20,8 @@
 
 enum {
     STALLED_AFTER = 5 * MINUTE_MS, /* nothing flipped and nothing registered anywhere */
-    CAP_LEAST = 20                 /* fewer targets than this are no cap */
+    CAP_LEAST = 20,                /* fewer targets than this are no cap */
+    QUOTA_STEP = 500               /* quotas are multiples of it */
 };
 
 enum position { POSITION_NONE, NOT_ACTED, NOT_WRITTEN, LAGGING };
@@ -245,20 +246,30 @@ static const char *controller_object(bool is_auto)
     return is_auto ? "Controller/eks-auto-mode" : "Controller/aws-load-balancer-controller";
 }
 
+/* Where to look for its pods: "" = EKS Auto Mode has none in the cluster. */
+static const char *namespace_of(const struct judge *j, bool is_auto, const struct kube_lease *l)
+{
+    const struct webhook *w = j->sight->injectors[0];
+    if (is_auto) {
+        return "";
+    }
+    const char *of_webhook = w != NULL ? w->service_namespace : "";
+    return l != NULL ? l->meta.namespace : of_webhook[0] != '\0' ? of_webhook : "kube-system";
+}
+
 static void hold_stalled(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
                          const struct kube_lease *l)
 {
+    bool is_auto = g->family == FAMILY_EKS_AUTO;
     struct finding *f = claim_pod(
         j, p,
         &(struct claim){.code = "controller_stalled",
-                        .object = controller_object(g->family == FAMILY_EKS_AUTO),
+                        .object = controller_object(is_auto),
                         .severity = SEVERITY_ERROR,
                         .likely = l == NULL,
                         .since = l != NULL ? l->renew_at : j->f->cluster->controller_flip_at,
                         .view = view_of(j, p, g->pb),
-                        .a = l != NULL                      ? l->meta.namespace
-                             : g->family == FAMILY_EKS_AUTO ? ""
-                                                            : "kube-system",
+                        .a = namespace_of(j, is_auto, l),
                         .b = l != NULL ? "its lease is no longer renewed"
                                        : "no gate opened and no target was registered anywhere"});
     char text[CLOCK_TEXT_SIZE];
@@ -285,6 +296,33 @@ static bool is_capped(const struct judge *j, const struct pod_sheet *p, const st
     return v->open >= CAP_LEAST && v->acted_at > actable_since(p, g->pb) + j->f->policy->recheck_ms;
 }
 
+/* As many targets as a quota of ELBv2 allows, 0 = not so. By default they are 500 a zone of an NLB,
+ * 1000 a group or ALB, 3000 an NLB; a controller before v3.1.0 says so in its log alone. */
+static uint32_t at_quota(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+{
+    struct view *v = view_of(j, p, g->pb);
+    const struct facts_group *group = v->fb->group;
+    if (!v->is_counted) {
+        v->is_counted = true;
+        v->targets = group->known ? 0 : v->open;
+        for (uint32_t i = 0; group->known && i < group->targets.n; i++) {
+            const char *state = LIST_AT(struct facts_target, group->targets, i)->t.state;
+            v->targets += strstr(state, "draining") == NULL;
+        }
+    }
+    return v->targets % QUOTA_STEP == 0 ? v->targets : 0;
+}
+
+static void say_full(struct judge *j, const struct pod_sheet *p, const struct pod_gate *g,
+                     uint32_t targets)
+{
+    const char *object = view_of(j, p, g->pb)->object;
+    struct finding *f = judge_finding(j, "register_quota_exceeded", object);
+    if (targets > 0 && f->pods == 1) {
+        finding_evidence(j, f, object, "targets", "%u, and no more", targets);
+    }
+}
+
 static void not_acted(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
 {
     const struct view *v = view_of(j, p, g->pb);
@@ -297,8 +335,10 @@ static void not_acted(struct judge *j, struct pod_sheet *p, const struct pod_gat
         hold(j, p, g, "controller_throttled", false);
         return;
     }
-    if (is_capped(j, p, g)) {
+    uint32_t full = at_quota(j, p, g);
+    if (full > 0 || is_capped(j, p, g)) {
         hold(j, p, g, "register_quota_exceeded", true);
+        say_full(j, p, g, full);
         return;
     }
     hold(j, p, g, "controller_not_acting", fresh_word(j, p, g) == ELB_UNKNOWN);

@@ -263,7 +263,8 @@ static bool lost(struct judge *j, struct pod_sheet *p, const struct pod_binding 
                       .since = since,
                       .a = w->state};
     struct finding *f = claim_word(j, p, pb, w, &c);
-    f->aside = g == NULL && claimed(j, "gate_missing_injection_failed", NULL) != NULL;
+    bool untyped = pb->fb->binding->target_type[0] == '\0'; /* nobody means to register it */
+    f->aside = g == NULL && (untyped || claimed(j, "gate_missing_injection_failed", NULL) != NULL);
     if (g != NULL && wants_evidence(f)) {
         finding_evidence(j, f, object_of(j, "Pod", p->fp->pod->meta.name),
                          arena_printf(j->a, "condition %s", g->type), "%s",

@@ -31,12 +31,14 @@ struct view {
     const char *object;                 /* "TargetGroupBinding/NAME" */
     const struct kube_event *reconcile; /* its newest warning of each reason, NULL = none */
     const struct kube_event *network;
-    const struct kube_event *cleanup;
+    const struct kube_event *cleanup; /* why it does not go: targets, or its finalizer */
     int64_t acted_at;       /* last time the controller was seen to get something done for it */
     int64_t first_gated_at; /* creation of the oldest live pod with a gate of it; 0 = none */
     uint32_t open;          /* new and old pods whose gate of it is open */
     uint32_t waiting; /* ... is not open though their containers are ready and it selects them */
     uint32_t blocked; /* of these, held by a cause of the registration section */
+    bool is_counted;
+    uint32_t targets; /* in its group and not draining, where a rule asked; else its open gates */
 };
 
 /* What the text of a finding needs beside the finding itself. */
@@ -57,8 +59,9 @@ struct sight {
     struct index events;                /* of facts.ns.events by kind and name */
     const struct webhook *injectors[2]; /* the pod webhook of each controller: [is Auto Mode] */
     const char *injector_configs[2];    /* names of their configurations, "" */
-    int64_t version;    /* of the open-source controller: 2.13.1 is 2013001; 0 = not known */
-    struct note *notes; /* by finding */
+    int64_t version; /* of the open-source controller: 2.13.1 is 2013001; 0 = not known */
+    const struct kube_event *no_identity; /* the controller's newest word that it has none */
+    struct note *notes;                   /* by finding */
     uint32_t cap_notes;
 };
 
@@ -127,8 +130,29 @@ const char *object_of(struct judge *j, const char *kind, const char *name);
 
 /* The documented label of each controller. */
 const char *inject_key(bool is_auto);
+/* What a warning says: throttled; the controller cannot sign its calls at all; denied; which action
+ * of an API failed; its error without the controller's own words. */
 bool message_throttled(const char *message);
-/* Code for a FailedReconcile of a binding; NULL = throttled, which is another section's. */
+bool message_no_identity(const char *message);
+bool message_denied(const char *message);
+bool message_names(struct judge *j, const char *message, const char *action);
+const char *message_error(const char *message);
+
+/* Which pods a fault of this kind holds. */
+enum holds {
+    HOLDS_UNREGISTERED, /* no condition yet, or not registered by ELBv2's word */
+    HOLDS_WAITING       /* any whose gate is not open */
+};
+
+struct fault {
+    const char *code;
+    enum holds holds;
+    bool at_once; /* the message is proof: no need to wait for a second one */
+};
+
+/* The fault behind a FailedReconcile; code NULL = throttled, which another section reads. */
+struct fault message_fault(struct judge *j, const char *message);
+/* The same code alone. */
 const char *cause_of_reconcile(struct judge *j, const char *message);
 /* What to do about it where AWS's own words do not say; "" = the cause's action will do. */
 const char *cause_hint(const char *code, const char *message);

@@ -306,6 +306,16 @@ static struct lack why(struct judge *j, const struct pod_sheet *p, const struct 
                              "and Service, state of the webhook)",
                         .field = "creationTimestamp",
                         .value = ""};
+    if (v->fb->binding->target_type[0] == '\0') { /* injector and controller pass it by */
+        lack.on = v->object;
+        lack.field = "spec.targetType";
+        lack.value = "not set";
+        lack.b = "the binding's spec.targetType is not set, so neither the webhook nor the "
+                 "controller heeds it";
+        lack.a = "Set spec.targetType to ip in the binding (the controller's webhook does, if it "
+                 "is up when the binding is made), then restart the workload.";
+        return lack;
+    }
     if (!not_injected(j, is_auto, p, &lack)) {
         history_lack(j, p, v, is_auto, &lack);
     }

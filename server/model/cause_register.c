@@ -1,8 +1,7 @@
 /*
  * Registration fails: what the newest warning of a binding says, held against the objects. A
  * warning is a hint: it counts while some pod of the binding waits in the way it explains, and it
- * came after that pod was ready, or the pod has waited for long and nothing moved since. API names
- * are matched case-sensitively, since RegisterTargets ends DeregisterTargets.
+ * came after that pod was ready, or the pod has waited for long and nothing moved since.
  *
  * Controllers before v3.1.0 write no such events: then cause_controller.c infers what it can.
  */
@@ -11,95 +10,6 @@
 #include <string.h>
 
 enum { SILENT_RECHECKS = 2, CLEANUP_GRACE = 2 * MINUTE_MS };
-
-/* Which pods a fault of this kind holds. */
-enum holds {
-    HOLDS_UNREGISTERED, /* no condition yet, or not registered by ELBv2's word */
-    HOLDS_WAITING       /* any whose gate is not open */
-};
-
-struct fault {
-    const char *code;
-    enum holds holds;
-    bool at_once; /* the message is proof: no need to wait for a second one */
-};
-
-static bool has(const char *text, const char *part)
-{
-    return strstr(text, part) != NULL;
-}
-
-/* "operation error Elastic Load Balancing v2: RegisterTargets, ..." and
- * "not authorized to perform: elasticloadbalancing:RegisterTargets on ...". */
-static bool names_action(struct judge *j, const char *message, const char *action)
-{
-    return has(message, arena_printf(j->a, ":%s", action)) ||
-           has(message, arena_printf(j->a, ": %s", action));
-}
-
-static bool is_denied(const char *m)
-{
-    return has(m, "AccessDenied") || has(m, "not authorized") || has(m, "UnauthorizedOperation");
-}
-
-bool message_throttled(const char *m)
-{
-    return has(m, "Throttling") || has(m, "Rate exceeded") || has(m, "RequestLimitExceeded") ||
-           has(m, "TooManyRequests");
-}
-
-/* The controller cannot sign its calls at all. The call that failed is named too, and its denial is
- * the role's, not the action's: so this is asked first. */
-static bool no_credentials(const char *m)
-{
-    return has(m, "AssumeRole") || has(m, "failed to retrieve credentials") ||
-           has(m, "failed to refresh cached credentials") || has(m, "get credentials:") ||
-           has(m, "NoCredentialProviders") || has(m, "InvalidClientTokenId") ||
-           has(m, "UnrecognizedClientException") || has(m, "ExpiredToken") ||
-           has(m, "SignatureDoesNotMatch");
-}
-
-/* What a FailedReconcile says; code NULL = the controller's sections read it. */
-static struct fault fault_of(struct judge *j, const char *m)
-{
-    if (has(m, "cannot patch resource \"pods/status\"")) {
-        return (struct fault){"controller_cannot_patch_pods", HOLDS_WAITING, true};
-    }
-    if (message_throttled(m)) {
-        return (struct fault){NULL, HOLDS_WAITING, false};
-    }
-    if (no_credentials(m)) {
-        return (struct fault){"controller_credentials", HOLDS_WAITING, true};
-    }
-    if (is_denied(m)) {
-        if (names_action(j, m, "RegisterTargets")) {
-            return (struct fault){"register_denied", HOLDS_UNREGISTERED, true};
-        }
-        if (names_action(j, m, "DeregisterTargets")) {
-            return (struct fault){"deregister_denied", HOLDS_UNREGISTERED, true};
-        }
-        if (names_action(j, m, "DescribeTargetHealth")) {
-            return (struct fault){"describe_denied", HOLDS_WAITING, true};
-        }
-    }
-    if (has(m, "TargetGroupNotFound") || has(m, "is not a valid target group ARN")) {
-        return (struct fault){"target_group_gone", HOLDS_WAITING, true};
-    }
-    if (has(m, "TooManyTargets") || has(m, "TooManyRegistrationsForTargetId") ||
-        has(m, "TooManyUniqueTargetGroups")) {
-        return (struct fault){"register_quota_exceeded", HOLDS_UNREGISTERED, true};
-    }
-    if (has(m, "is not a valid IPv6 address") || has(m, "is not a valid IPv4 address") ||
-        has(m, "not a valid IPv6") || has(m, "not a valid IPv4")) {
-        return (struct fault){"register_address_family", HOLDS_UNREGISTERED, true};
-    }
-    return (struct fault){"register_failed", HOLDS_UNREGISTERED, false};
-}
-
-const char *cause_of_reconcile(struct judge *j, const char *message)
-{
-    return fault_of(j, message).code;
-}
 
 /* ---- which pods ---- */
 
@@ -152,80 +62,24 @@ static bool explains(struct judge *j, const struct pod_sheet *p, const struct po
     return false;
 }
 
-/* What to do about messages that AWS and Go word for themselves; "" = read it. */
-static const char *hint_of(const char *m)
-{
-    static const struct {
-        const char *part;
-        const char *hint;
-    } hints[] = {
-        {"Instance ID '", "The target group is of type instance, the binding of type ip: make a "
-                          "target group of type ip, and the binding anew for it."},
-        {"i/o timeout", "The controller cannot reach the API of AWS: see its way there (NAT or VPC "
-                        "endpoint, DNS, security groups)."},
-        {"no such host", "The controller cannot resolve the API of AWS: see its DNS and VPC "
-                         "endpoint."},
-        {"connection refused", "The controller cannot reach the API of AWS: see its way there (NAT "
-                               "or VPC endpoint, proxy)."},
-        {"context deadline exceeded", "The controller gets no answer from AWS in time: see its way "
-                                      "there (NAT or VPC endpoint, DNS, security groups)."},
-        {"not in a running state", "Targets of stopped instances cannot be registered: see what "
-                                   "became of the nodes."},
-    };
-    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
-        if (has(m, hints[i].part)) {
-            return hints[i].hint;
-        }
-    }
-    return "";
-}
-
-/* Of a missing identity: whom to ask. */
-static const char *credentials_hint(const char *m)
-{
-    if (has(m, "AssumeRoleWithWebIdentity") || has(m, "WebIdentityErr")) {
-        return "The role's trust policy must name the cluster's OIDC provider and this service "
-               "account.";
-    }
-    if (has(m, "sts:AssumeRole ") || has(m, "STS: AssumeRole,")) {
-        return "The controller's role needs sts:AssumeRole on the role that the binding names, and "
-               "that role must trust it.";
-    }
-    return "Its service account needs the annotation eks.amazonaws.com/role-arn or a pod identity "
-           "association, and the controller a restart after it.";
-}
-
-const char *cause_hint(const char *code, const char *message)
-{
-    return strcmp(code, "controller_credentials") == 0 ? credentials_hint(message)
-           : strcmp(code, "register_failed") == 0      ? hint_of(message)
-                                                       : "";
-}
-
-/* The part of the message after the controller's own words. */
-static const char *error_text(const char *message)
-{
-    static const char start[] = "due to ";
-    const char *at = strstr(message, start);
-    return at != NULL ? at + sizeof start - 1 : message;
-}
-
+/* e: the binding's own warning, or one about another object that tells of the same. */
 static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
-                 const struct fault *fault)
+                 const struct fault *fault, const struct kube_event *e)
 {
     struct view *v = view_of(j, p, g->pb);
-    const struct kube_event *e = v->reconcile;
+    bool own = e == v->reconcile;
     bool since_ready = event_at(e) + SECOND_MS - 1 >= actable_since(p, g->pb);
     struct finding *f = claim_pod(j, p,
                                   &(struct claim){.code = fault->code,
                                                   .object = v->object,
                                                   .severity = SEVERITY_ERROR,
-                                                  .likely = !since_ready,
+                                                  .likely = !since_ready || !own,
                                                   .since = actable_since(p, g->pb),
                                                   .view = v,
-                                                  .a = error_text(e->message),
+                                                  .a = message_error(e->message),
                                                   .b = cause_hint(fault->code, e->message)});
-    if (strcmp(fault->code, "controller_credentials") == 0 && !is_denied(e->message)) {
+    if (strcmp(fault->code, "controller_credentials") == 0 &&
+        (!own || !message_denied(e->message))) {
         f->terminal = false; /* the node's metadata service may come back */
     }
     v->blocked++;
@@ -243,14 +97,40 @@ static void look_at_gate(struct judge *j, struct pod_sheet *p, const struct pod_
 {
     struct view *v = view_of(j, p, g->pb);
     const struct kube_event *e = event_live(j, v, v->reconcile);
-    if (e == NULL || v->fb->group->gone) {
+    if (v->fb->group->gone) {
         return;
     }
-    struct fault fault = fault_of(j, e->message);
+    if (e == NULL) {
+        e = event_live(j, v, j->sight->no_identity);
+    }
+    if (e == NULL) {
+        return;
+    }
+    struct fault fault = message_fault(j, e->message);
     if (fault.code != NULL && is_held(j, p, g, fault.holds) &&
         explains(j, p, g, e, fault.at_once)) {
-        hold(j, p, g, &fault);
+        hold(j, p, g, &fault, e);
     }
+}
+
+/* A controller without an identity can do nothing for any object. One before v3.1.0 does not warn
+ * about bindings, but about Ingresses and Services it does. Of two controllers it is not known
+ * whose warning it is. */
+static const struct kube_event *no_identity(const struct judge *j)
+{
+    const struct list *events = &j->f->ns->events;
+    const struct kube_event *best = NULL;
+    bool both = j->f->cluster->has_lbc && j->f->cluster->has_auto;
+    for (uint32_t i = 0; !both && i < events->n; i++) {
+        const struct kube_event *e = LIST_AT(struct facts_event, *events, i)->event;
+        bool models = strcmp(e->reason, "FailedBuildModel") == 0 ||
+                      strcmp(e->reason, "FailedDeployModel") == 0;
+        if (models && message_no_identity(e->message) &&
+            (best == NULL || event_at(e) > event_at(best))) {
+            best = e;
+        }
+    }
+    return best;
 }
 
 /* ---- the group is gone, by our own poll ---- */
@@ -308,13 +188,23 @@ static void port_missing(struct judge *j, struct pod_sheet *p, const struct pod_
 
 /* ---- the binding cannot be cleaned up ---- */
 
-static const char *cleanup_message(const struct view *v)
+/* A finalizer is tried again at once, and mostly goes: its warning counts once time has passed. */
+static const char *cleanup_message(struct judge *j, const struct view *v, bool late,
+                                   const char **ret_field)
 {
     const struct condition *c = condition_get(&v->fb->binding->conditions, "Ready");
+    *ret_field = "condition Ready";
     if (c != NULL && strcmp(c->status, "False") == 0 && strcmp(c->reason, "FailedCleanup") == 0) {
         return c->message;
     }
-    return v->cleanup != NULL ? v->cleanup->message : NULL;
+    const struct kube_event *e = v->cleanup;
+    bool counts = e != NULL && event_at(e) + SECOND_MS >= v->fb->binding->meta.deleted_at &&
+                  (late || strcmp(e->reason, "FailedCleanup") == 0);
+    if (!counts) {
+        return NULL;
+    }
+    *ret_field = arena_printf(j->a, "event %s", e->reason);
+    return e->message;
 }
 
 static void claim_deregister(struct judge *j, struct view *v, const char *message)
@@ -323,7 +213,7 @@ static void claim_deregister(struct judge *j, struct view *v, const char *messag
                                                         .object = v->object,
                                                         .severity = SEVERITY_ERROR,
                                                         .view = v,
-                                                        .a = error_text(message),
+                                                        .a = message_error(message),
                                                         .b = v->fb->binding->arn});
     if (f->evidence.n == 0) {
         finding_evidence(j, f, v->object, "condition Ready", "%.600s", message);
@@ -334,15 +224,16 @@ static void claim_deregister(struct judge *j, struct view *v, const char *messag
 void cause_cleanup(struct judge *j, struct view *v, bool waiting)
 {
     const struct meta *meta = &v->fb->binding->meta;
-    const char *message = meta->deleted_at != 0 ? cleanup_message(v) : NULL;
     bool late = meta->deleted_at != 0 && j->sight->now - meta->deleted_at >= CLEANUP_GRACE;
+    const char *field = "";
+    const char *message = meta->deleted_at != 0 ? cleanup_message(j, v, late, &field) : NULL;
     if (meta->deleted_at != 0 && message == NULL && !late) {
         judge_look_at(j, meta->deleted_at + CLEANUP_GRACE);
     }
     if (message == NULL && !late) {
         return;
     }
-    bool denied = message != NULL && is_denied(message);
+    bool denied = message != NULL && message_denied(message);
     struct finding *f = claim_object(
         j, &(struct claim){.code = "binding_cleanup_failing",
                            .object = v->object,
@@ -350,15 +241,15 @@ void cause_cleanup(struct judge *j, struct view *v, bool waiting)
                            .likely = message == NULL,
                            .since = meta->deleted_at,
                            .view = v,
-                           .a = message != NULL ? error_text(message) : "no reason is given",
+                           .a = message != NULL ? message_error(message) : "no reason is given",
                            .b = ""});
     f->terminal = denied;
     if (f->evidence.n == 0) {
         finding_evidence(j, f, v->object, "metadata.deletionTimestamp", "set, still there");
-        finding_evidence(j, f, v->object, "condition Ready", "%.600s",
+        finding_evidence(j, f, v->object, field, "%.600s",
                          message != NULL ? message : "no reason given");
     }
-    if (denied && names_action(j, message, "DeregisterTargets")) {
+    if (denied && message_names(j, message, "DeregisterTargets")) {
         claim_deregister(j, v, message);
     }
 }
@@ -403,8 +294,8 @@ static bool on_network(const struct judge *j, const struct pod_sheet *p,
 static void claim_network(struct judge *j, struct view *v, const struct kube_event *e,
                           struct pod_sheet *p)
 {
-    bool ambiguous = has(e->message, "exactly one securityGroup tagged") ||
-                     has(e->message, "exactly one security group tagged");
+    bool ambiguous = strstr(e->message, "exactly one securityGroup tagged") != NULL ||
+                     strstr(e->message, "exactly one security group tagged") != NULL;
     struct claim c = {.code = ambiguous ? "security_group_ambiguous" : "network_reconcile_failed",
                       .object = v->object,
                       .severity = p != NULL ? SEVERITY_ERROR : SEVERITY_WARNING,
@@ -458,6 +349,7 @@ static bool is_near(const struct judge *j, uint32_t i)
 
 void causes_register(struct judge *j)
 {
+    j->sight->no_identity = no_identity(j);
     for (uint32_t i = 0; i < j->n_pods; i++) {
         struct pod_sheet *p = &j->pods[i];
         for (uint32_t k = 0; is_live(p) && k < p->n_gates; k++) {

@@ -158,10 +158,17 @@ static const struct kube_event **slot_of(struct view *v, const char *reason)
     if (strcmp(reason, "FailedNetworkReconcile") == 0) {
         return &v->network;
     }
-    if (strcmp(reason, "FailedCleanup") == 0) {
+    if (strcmp(reason, "FailedCleanup") == 0 || strcmp(reason, "FailedRemoveFinalizer") == 0) {
         return &v->cleanup;
     }
     return NULL;
+}
+
+/* A binding that went while its finalizer was removed is gone, and that is all it says. */
+static bool is_noise(const struct kube_event *e)
+{
+    return strcmp(e->reason, "FailedRemoveFinalizer") == 0 &&
+           strstr(e->message, "\" not found") != NULL && strstr(e->message, "webhook") == NULL;
 }
 
 static void events_of_views(struct judge *j)
@@ -170,7 +177,7 @@ static void events_of_views(struct judge *j)
     const struct list *events = &j->f->ns->events;
     for (uint32_t i = 0; i < events->n; i++) {
         const struct kube_event *e = LIST_AT(struct facts_event, *events, i)->event;
-        if (strcmp(e->object_kind, "TargetGroupBinding") != 0) {
+        if (strcmp(e->object_kind, "TargetGroupBinding") != 0 || is_noise(e)) {
             continue;
         }
         uint32_t k = 0;

@@ -259,11 +259,10 @@ static const struct cause_text texts[] = {
      "policy.",
      {DESCRIBE_BINDING, CONTROLLER_LOGS}},
     {"binding_cleanup_failing",
-     "Binding {binding} is being deleted {since} and cannot be cleaned up{:a}[ {Pods} of "
-     "{workload} "
-     "cannot be ready meanwhile.]",
-     "Give the controller the permission that the message names; as a last resort remove the "
-     "finalizer, and the targets by hand.",
+     "Binding {binding} is being deleted {since} and does not go{:a}[ {Pods} of {workload} "
+     "depend{s} on it: a closed gate stays closed meanwhile, and an open one says nothing.]",
+     "Treat what the message names: a permission, or the controller's webhook. Where no controller "
+     "runs any more, or as a last resort, remove the finalizer, and the targets by hand.",
      {DESCRIBE_BINDING, CONTROLLER_LOGS,
       "kubectl -n {ns} patch {tgb} {binding} --type=merge -p "
       "'{\"metadata\":{\"finalizers\":null}}'"}},

@@ -91,8 +91,8 @@ static bool deleted_gates(struct judge *j, struct pod_sheet *p, const struct lb_
     bool any = false;
     for (uint32_t k = 0; k < p->n_gates; k++) {
         const struct pod_gate *g = &p->gates[k];
-        if (is_v2(g->family) && g->pb == NULL && gate_forced_open(g) &&
-            bindings_seen(j, g->family)) {
+        bool gone = g->pb == NULL || g->pb->fb->binding->meta.deleted_at != 0;
+        if (is_v2(g->family) && gone && gate_forced_open(g) && bindings_seen(j, g->family)) {
             deleted_gate(j, p, g, o);
             any = true;
         }

@@ -151,7 +151,8 @@ struct lb_owner {
     bool made; /* it has a load balancer */
 };
 bool owner_without_binding(const struct judge *j, const struct pod_sheet *p, struct lb_owner *ret);
-/* Is it there, and without a load balancer, or without a binding for one of its Services? */
+/* Is it there to stay, and without a load balancer, or without a binding for one of its Services?
+ */
 bool owner_lacks_binding(const struct judge *j, const char *kind, const char *name);
 /* As far as Services and Ingresses tell, no load balancer is meant to serve the pod. */
 bool nobody_wants_it(const struct judge *j, const struct pod_sheet *p);

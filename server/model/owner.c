@@ -44,11 +44,24 @@ static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
            kube_ingress_names(ing, s->meta.name);
 }
 
+static const char lb_type[] = "service.beta.kubernetes.io/aws-load-balancer-type";
+
+/* A class decides alone; without one the controller takes two values of an old annotation. Any
+ * other Service is the cloud provider's, which knows node ports only, whatever else it asks for
+ * (IsServiceSupported in the controller's pkg/service). */
+static bool is_nlb(const struct kube_service *s)
+{
+    const char *class = s->load_balancer_class;
+    return class[0] != '\0' ? strcmp(class, "service.k8s.aws/nlb") == 0 ||
+                                  strcmp(class, "eks.amazonaws.com/nlb") == 0
+                            : says(&s->meta.annotations, lb_type, "external") ||
+                                  says(&s->meta.annotations, lb_type, "nlb-ip");
+}
+
 static bool service_wants(const struct judge *j, const struct kube_service *s)
 {
-    return strcmp(s->type, "LoadBalancer") == 0 && is_settled(j, &s->meta) &&
-           (says(&s->meta.annotations, "service.beta.kubernetes.io/aws-load-balancer-type",
-                 "nlb-ip") ||
+    return strcmp(s->type, "LoadBalancer") == 0 && is_settled(j, &s->meta) && is_nlb(s) &&
+           (says(&s->meta.annotations, lb_type, "nlb-ip") ||
             wants_ip(j, &s->meta.annotations, &s->meta.annotations,
                      "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"));
 }
@@ -58,7 +71,7 @@ static bool is_bound(const struct judge *j, const struct kube_service *s)
     const struct list *bindings = &j->f->ns->bindings;
     for (uint32_t i = 0; i < bindings->n; i++) {
         const struct facts_binding *fb = LIST_AT(struct facts_binding, *bindings, i);
-        if (strcmp(fb->binding->service, s->meta.name) == 0) {
+        if (strcmp(fb->binding->service, s->meta.name) == 0 && fb->binding->meta.deleted_at == 0) {
             return true;
         }
     }
@@ -98,7 +111,7 @@ static bool lacks_binding(const struct judge *j, const char *service)
 {
     const struct kube_service *s =
         service[0] != '\0' ? kube_service_named(&j->f->ns->services, service) : NULL;
-    return s != NULL && !is_bound(j, s);
+    return s != NULL && s->meta.deleted_at == 0 && !is_bound(j, s);
 }
 
 bool owner_lacks_binding(const struct judge *j, const char *kind, const char *name)
@@ -110,6 +123,9 @@ bool owner_lacks_binding(const struct judge *j, const char *kind, const char *na
         const struct kube_ingress *ing = LIST_AT(struct kube_ingress, j->f->ns->ingresses, i);
         if (strcmp(kind, "Ingress") != 0 || strcmp(ing->meta.name, name) != 0) {
             continue;
+        }
+        if (ing->meta.deleted_at != 0) {
+            return false; /* what it had is to go */
         }
         bool lacks = ing->ingress.n == 0 || lacks_binding(j, ing->default_service);
         for (uint32_t r = 0; r < ing->rules.n; r++) {

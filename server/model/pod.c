@@ -191,6 +191,14 @@ static bool is_newer(struct judge *j, const struct pod_sheet *p, const struct po
     return true;
 }
 
+/* The controller's own binding (by its name) is gone or going, and so is who asked for it: the load
+ * balancer was taken away on purpose, and the open gate is no more than a remainder. */
+static bool is_remainder(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+{
+    return (gate_forced_open(g) || g->pb != NULL) && starts(g->binding_name, "k8s-") &&
+           nobody_wants_it(j, p);
+}
+
 static void count_binding(struct judge *j, const struct pod_sheet *p, const struct pod_binding *pb,
                           struct tally *t)
 {
@@ -198,6 +206,8 @@ static void count_binding(struct judge *j, const struct pod_sheet *p, const stru
     enum elb_word word = elb_word_of(pb);
     if (pod_binding_frozen(pb)) {
         t->stray++;
+    } else if (pb->fb->binding->meta.deleted_at != 0 && word != ELB_HEALTHY) {
+        t->stray += g != NULL && !is_remainder(j, p, g); /* as if it were gone already */
     } else if (word == ELB_HEALTHY) {
         t->served++;
     } else if (word == ELB_UNKNOWN) {
@@ -212,15 +222,21 @@ static void count_binding(struct judge *j, const struct pod_sheet *p, const stru
     }
 }
 
-/* The controller's own binding (by its name) is gone, and so is who asked for it: the load balancer
- * was taken away on purpose, and the open gate is no more than a remainder. */
-static bool is_remainder(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+/* Owned by a workload that does not manage it any more. */
+static bool was_let_go(const struct meta *meta)
 {
-    return gate_forced_open(g) && starts(g->binding_name, "k8s-") && nobody_wants_it(j, p);
+    bool owned = false;
+    for (uint32_t i = 0; i < meta->owners.n; i++) {
+        const struct owner *o = LIST_AT(struct owner, meta->owners, i);
+        owned = owned || strcmp(o->kind, "ReplicaSet") == 0 ||
+                strcmp(o->kind, "StatefulSet") == 0 || strcmp(o->kind, "DaemonSet") == 0;
+    }
+    return owned && meta_controller(meta) == NULL;
 }
 
-/* Taken out of its workload and its Service by its labels, to be looked at: nobody expects traffic
- * at it. That it had a workload shows by the hash it still carries. */
+/* Taken out of its workload and its Service by its labels, to be looked at or to finish what it
+ * serves: nobody expects traffic at it. That it had a workload shows by the hash it still carries,
+ * or by the owner that let it go. */
 static bool is_quarantined(const struct judge *j, const struct pod_sheet *p)
 {
     bool selected = false;
@@ -230,7 +246,8 @@ static bool is_quarantined(const struct judge *j, const struct pod_sheet *p)
     const struct kvs *labels = &p->fp->pod->meta.labels;
     bool had_workload = kvs_get(labels, "pod-template-hash") != NULL ||
                         kvs_get(labels, "rollouts-pod-template-hash") != NULL ||
-                        kvs_get(labels, "controller-revision-hash") != NULL;
+                        kvs_get(labels, "controller-revision-hash") != NULL ||
+                        was_let_go(&p->fp->pod->meta);
     return !selected && had_workload && strcmp(j->f->kind, "Pod") == 0;
 }
 
