@@ -17,6 +17,12 @@ DEFINE_AUTO_PTR(reader, reader_close)
 
 enum { ANSWER_BYTES = 16 << 20 };
 
+static const char *shown_name(const struct args *args)
+{
+    const char *file = args_get(args, "file");
+    return strcmp(file, "-") == 0 ? "standard input" : file;
+}
+
 /* The whole file; "-" is standard input. EXIT_FINE, or EXIT_USAGE after saying why. */
 static int read_file(const char *file, struct buf *out)
 {
@@ -39,7 +45,11 @@ static int read_file(const char *file, struct buf *out)
     if (n < 0) {
         return usage_error("preflight", "%s: %s", file, strerror(error));
     }
-    return out->overflow ? usage_error("preflight", "%s: more than 1 MiB", file) : EXIT_FINE;
+    return out->overflow ? usage_error("preflight",
+                                       "%s: more than 1 MiB: leave out what has no pods, as "
+                                       "CustomResourceDefinitions",
+                                       file)
+                         : EXIT_FINE;
 }
 
 /* ---- the two ways ---- */
@@ -53,8 +63,8 @@ static bool judge(struct reader *r, const struct client *c, const struct args *a
     struct list manifests;
     struct preflight p;
     if (!reader_begin(r, err) || !reader_cluster(r, c->cluster, &cluster, &name, err) ||
-        !manifest_read(args_get(args, "file"), buf_str(text), text->len, reader_arena(r),
-                       &manifests, err) ||
+        !manifest_read(shown_name(args), buf_str(text), text->len, reader_arena(r), &manifests,
+                       err) ||
         !reader_preflight(r, cluster, namespace != NULL ? namespace : "default", &manifests, &p,
                           err)) {
         return false;
@@ -82,6 +92,24 @@ static int ask_database(const struct client *c, const struct args *args, const s
     return *ret != NULL ? EXIT_FINE : EXIT_FAILED;
 }
 
+/* The server calls the text "body"; here it has a name. */
+static int complain(const struct client *c, const char *file, const struct http_response *r)
+{
+    static const char body[] = "body:";
+    AUTO(buf) text = BUF_INIT(16 << 10);
+    AUTO_PTR(json_t) problem = json_loadb(buf_str(&r->body), r->body.len, 0, NULL);
+    const json_t *first = json_array_get(json_object_get(problem, "errors"), 0); /* borrowed */
+    const char *detail = json_text(first, "detail");
+    if (strncmp(detail, body, sizeof body - 1) != 0) {
+        return client_complain(c, r);
+    }
+    text_clean(&text, file, false);
+    (void)buf_addc(&text, ':');
+    text_clean(&text, detail + sizeof body - 1, false);
+    (void)fprintf(stderr, "gatehouse preflight: %s\n", buf_str(&text));
+    return EXIT_USAGE;
+}
+
 static int ask_server(const struct client *c, const struct args *args, const struct buf *text,
                       json_t **ret)
 {
@@ -101,7 +129,7 @@ static int ask_server(const struct client *c, const struct args *args, const str
         return EXIT_UNREACHABLE;
     }
     *ret = r.status == 200 ? json_loadb(buf_str(&r.body), r.body.len, 0, NULL) : NULL;
-    return *ret != NULL ? EXIT_FINE : client_complain(c, &r);
+    return *ret != NULL ? EXIT_FINE : complain(c, shown_name(args), &r);
 }
 
 /* ---- the answer ---- */
@@ -172,6 +200,11 @@ static void print_finding(const json_t *f, const char *file, struct buf *out)
     text_cause(out, f, "  ");
 }
 
+static void add_count(struct buf *out, const char *before, int64_t n, const char *word)
+{
+    (void)buf_addf(out, "%s%lld %s%s", before, (long long)n, word, n == 1 ? "" : "s");
+}
+
 static void print_all(const json_t *answer, const char *file, struct buf *out)
 {
     size_t i = 0;
@@ -185,11 +218,11 @@ static void print_all(const json_t *answer, const char *file, struct buf *out)
     {
         print_finding(item, file, out);
     }
-    (void)buf_addf(
-        out, "%lld objects: %lld errors, %lld warnings, %lld notes%s\n",
-        (long long)json_number(answer, "objects"), (long long)json_number(counts, "error"),
-        (long long)json_number(counts, "warning"), (long long)json_number(counts, "info"),
-        json_is_true(json_object_get(answer, "truncated")) ? ", and more" : "");
+    add_count(out, "", json_number(answer, "objects"), "object");
+    add_count(out, ": ", json_number(counts, "error"), "error");
+    add_count(out, ", ", json_number(counts, "warning"), "warning");
+    add_count(out, ", ", json_number(counts, "info"), "note");
+    (void)buf_addz(out, json_is_true(json_object_get(answer, "truncated")) ? ", and more\n" : "\n");
 }
 
 static int print_answer(const struct client *c, const struct args *args, const json_t *answer)
@@ -202,7 +235,7 @@ static int print_answer(const struct client *c, const struct args *args, const j
         AUTO_FREE char *text = json_dumps(answer, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
         (void)buf_addf(&out, "%s\n", text != NULL ? text : "null");
     } else {
-        print_all(answer, args_get(args, "file"), &out);
+        print_all(answer, shown_name(args), &out);
     }
     int code = text_print(&out);
     bool failed =

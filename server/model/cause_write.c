@@ -7,6 +7,7 @@
  */
 #include "model/cause_in.h"
 #include "model/cause_text.h"
+#include "model/shell.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -315,27 +316,9 @@ static void put_text(struct writer *w, const char *text)
     put(w, text, strlen(text));
 }
 
-static bool is_plain(const char *text)
-{
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                             "._:/@%+=,-")] == '\0';
-}
-
 static void put_quoted(struct writer *w, const char *text)
 {
-    if (is_plain(text)) {
-        put_text(w, text);
-        return;
-    }
-    put_text(w, "'");
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') {
-            put_text(w, "'\\''");
-        } else {
-            put(w, text, 1);
-        }
-    }
-    put_text(w, "'");
+    put_text(w, shell_word(w->j->a, text));
 }
 
 static void put_names(struct writer *w)

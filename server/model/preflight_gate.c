@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/preflight_in.h"
+#include "model/shell.h"
 
 enum { GATE_NAME_MAX = 63, GATES_MAX = 50 };
 
@@ -18,8 +19,8 @@ static const char *const prefixes[2] = {"target-health.elbv2.k8s.aws/",
 
 static const char *label_command(const struct pf *p, const struct pf_scope *s, bool is_auto)
 {
-    return arena_printf(p->a, "kubectl label namespace %s %s=enabled --overwrite", s->name,
-                        inject_keys[is_auto]);
+    return arena_printf(p->a, "kubectl label namespace %s %s=enabled --overwrite",
+                        shell_word(p->a, s->name), inject_keys[is_auto]);
 }
 
 /* The namespace is not taken by the webhook (or, without one, has not the documented label). */
@@ -40,18 +41,33 @@ static void say_unlabelled(struct pf *p, const struct manifest *m, const struct 
     } else if (noted != NULL) {
         what = arena_printf(p->a, "%s is set as an annotation", key);
     }
-    const char *absent = s->exists ? "it has no label" : "it is not there yet, and has no label";
+    const char *absent =
+        s->exists ? "it is not labelled for it" : "it is not there yet, and no manifest labels it";
     PF_SAY(p, m, .code = what != NULL ? "gate_missing_wrong_label" : "gates_not_used",
            .severity = SEVERITY_WARNING, .object = object,
            .message = arena_printf(
                p->a,
-               "Pods in namespace %s would get no readiness gate: %s%s%s, and %s=enabled is "
-               "wanted exactly.",
-               s->name, what != NULL ? what : absent, what != NULL ? "" : " ",
-               what != NULL ? "" : key, key),
+               "Pods in namespace %s would get no readiness gate: %s. What counts is the label "
+               "%s=enabled.",
+               s->name, what != NULL ? what : absent, key),
            .action = "Label the namespace before the pods are made; pods that exist get no gate "
                      "afterwards.",
            .command = label_command(p, s, is_auto));
+}
+
+/* Argo's Rollouts have a tool of their own; bare pods are made anew by hand. */
+static const char *restart_command(const struct pf *p, const struct manifest *m)
+{
+    const char *ns = shell_word(p->a, pf_namespace(p, m));
+    if (m->kind == KIND_ARGO_ROLLOUT) {
+        return arena_printf(p->a, "kubectl argo rollouts -n %s restart %s", ns,
+                            shell_word(p->a, m->name));
+    }
+    bool rolls =
+        m->kind == KIND_DEPLOYMENT || m->kind == KIND_STATEFULSET || m->kind == KIND_DAEMONSET;
+    return rolls ? arena_printf(p->a, "kubectl -n %s rollout restart %s", ns,
+                                shell_word(p->a, pf_object(p, m)))
+                 : "";
 }
 
 static bool asks_for_label(const struct webhook *w, const char *key)
@@ -207,8 +223,7 @@ static void say_order(struct pf *p, const struct manifest *m, const struct pf_bi
                                   b->fb.binding->meta.name),
            .action = "Apply Service and binding first, then the workload; else restart the "
                      "workload once.",
-           .command = arena_printf(p->a, "kubectl -n %s rollout restart %s/%s", pf_namespace(p, m),
-                                   m->kind_name, m->name));
+           .command = restart_command(p, m));
 }
 
 static void say_long_name(struct pf *p, const struct manifest *m, const struct pf_binding *b,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/preflight_in.h"
+#include "model/shell.h"
 
 static bool has_binding(const struct pf_scope *s, const char *service)
 {
@@ -34,8 +35,9 @@ static void say_ip(struct pf *p, const struct manifest *m, const struct pf_servi
                                   "Apply %s first, wait until the binding is there, then apply the "
                                   "workload; else restart it once.",
                                   first),
-           .command =
-               arena_printf(p->a, "kubectl -n %s get targetgroupbindings -w", pf_namespace(p, m)));
+           .command = arena_printf(p->a, "kubectl -n %s get targetgroupbindings.%s -w",
+                                   shell_word(p->a, pf_namespace(p, m)),
+                                   later->is_auto ? "eks.amazonaws.com" : "elbv2.k8s.aws"));
 }
 
 static void say_instance(struct pf *p, const struct manifest *m, const struct pf_later *later)

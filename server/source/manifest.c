@@ -144,7 +144,7 @@ static bool add_object(struct reading *r, const json_t *object, struct err *err)
         return false;
     }
     if (r->n == MANIFEST_OBJECTS_MAX) {
-        return fail(r, &at, err, "too many objects");
+        return fail(r, &at, err, "more than 1000 objects: leave out what has no pods");
     }
     r->items[r->n++] = m;
     return true;

@@ -102,8 +102,12 @@ class Preflight(unittest.TestCase):
         self.assertEqual(run("preflight", "-f", path, "--db", database, "--cluster", "x").returncode, USAGE)
 
     def test_4_mistakes_say_where(self) -> None:
-        self.assertIn("body: body:2:", self.call(USAGE, "-f", "-", stdin="kind: Pod\n  a: b\n").stderr)
-        self.assertIn("body:1:", self.call(USAGE, "-f", "-", stdin="a: {{ .Values.x }}\n").stderr)
+        said = self.call(USAGE, "-f", "-", stdin="kind: Pod\n  a: b\n").stderr
+        self.assertTrue(said.startswith("gatehouse preflight: standard input:2:"), said)
+        path = self.folder / "template.yaml"
+        path.write_text("a: {{ .Values.x }}\n")
+        said = self.call(USAGE, "-f", str(path)).stderr
+        self.assertTrue(said.startswith(f"gatehouse preflight: {path}:1:"), said)
         self.call(USAGE)
         self.call(USAGE, "-f", "/nowhere/x.yaml")
         self.call(USAGE, "-f", "-", "--fail-on", "info", stdin=GOOD)

@@ -221,7 +221,7 @@ static void given_too_much_when_read_then_the_ceiling(void **state)
     for (int i = 0; i <= MANIFEST_OBJECTS_MAX; i++) {
         (void)buf_addz(&text, "---\n{apiVersion: v1, kind: X}\n");
     }
-    refused(text.data, text.len, "too many objects");
+    refused(text.data, text.len, "more than 1000 objects");
     buf_clear(&text);
     (void)buf_addz(&text,
                    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  selector:\n");

@@ -390,6 +390,45 @@ static void given_too_many_namespaces_when_judged_then_an_error(void **state)
     reader_end(b->r);
 }
 
+static const char *command_of(json_t *v, size_t finding)
+{
+    const json_t *f = json_array_get(at(v, "findings"), finding); /* borrowed */
+    const char *text = json_string_value(json_array_get(json_object_get(f, "commands"), 0));
+    return text != NULL ? text : "";
+}
+
+/* Manifests are not checked by any API server yet: a name can be anything. */
+static void given_odd_names_when_judged_then_commands_are_quoted(void **state)
+{
+    struct bed *b = *state;
+    json_t *v = preflight(b, DEPLOYMENT_OF("web", "\"a$(id)\"", "", "app: pay")
+                                 GOOD_POD SERVICE("pay", "\"a$(id)\"", "app: pay", "8080")
+                                     BINDING("pay", "\"a$(id)\"", "pay", "arn:tg/pay", ""));
+    assert_string_equal(command_of(v, 0),
+                        "kubectl label namespace 'a$(id)' "
+                        "elbv2.k8s.aws/pod-readiness-gate-inject=enabled --overwrite");
+    json_decref(v);
+}
+
+static void given_a_workload_when_it_must_restart_then_by_its_own_tool(void **state)
+{
+    struct bed *b = *state;
+    json_t *deployment = preflight(
+        b, SERVICE("new", "shop", "app: new", "8080") BINDING("new", "shop", "new", "arn:tg/n", "")
+               DEPLOYMENT_OF("new", "shop", "", "app: new") GOOD_POD);
+    json_t *argo = preflight(
+        b, SERVICE("new", "shop", "app: new", "8080") BINDING(
+               "new", "shop", "new", "arn:tg/n",
+               "") "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: new, "
+                   "namespace: shop}\nspec:\n  template:\n    metadata: {labels: {app: "
+                   "new}}\n" GOOD_POD);
+    assert_string_equal(command_of(deployment, 0),
+                        "kubectl -n shop rollout restart Deployment/new");
+    assert_string_equal(command_of(argo, 0), "kubectl argo rollouts -n shop restart new");
+    json_decref(argo);
+    json_decref(deployment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +446,10 @@ int main(void)
             given_a_cluster_without_webhook_when_judged_then_nothing_injects, setup, teardown),
         cmocka_unit_test_setup_teardown(
             given_a_family_by_configuration_when_judged_then_its_gate_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(given_odd_names_when_judged_then_commands_are_quoted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(given_a_workload_when_it_must_restart_then_by_its_own_tool,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(given_too_many_namespaces_when_judged_then_an_error, setup,
                                         teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
