@@ -185,11 +185,24 @@ static void explain_evidence(const json_t *detail, struct buf *out)
                        text_of(e, "value"));
         add_line(out, i == 0 ? "  seen:  " : "         ", buf_str(&line));
     }
+}
+
+/* What to do comes before what was seen: it is what somebody looks for at night. */
+static void explain_action(const json_t *detail, const char *runbook, struct buf *out)
+{
+    size_t i = 0;
     const json_t *command = NULL; /* borrowed */
+    const char *action = text_of(detail, "action");
+    if (action[0] != '\0') {
+        add_line(out, "  do:    ", action);
+    }
     json_array_foreach(json_object_get(detail, "commands"), i, command)
     {
         const char *text = json_string_value(command);
         add_line(out, i == 0 ? "  run:   " : "         ", text != NULL ? text : "");
+    }
+    if (runbook[0] != '\0' && strstr(action, runbook) == NULL) {
+        add_line(out, "  book:  ", runbook);
     }
 }
 
@@ -205,16 +218,11 @@ static void explain_finding(const struct finding_row *f, const char *runbook, st
     }
     (void)buf_addf(out, "  since %s\n", clock_format(f->since, since));
     add_line(out, "  what:  ", text_of(detail, "message"));
+    explain_action(detail, runbook, out);
     add_line(out, "  where: ", f->object);
     explain_evidence(detail, out);
-    if (text_of(detail, "action")[0] != '\0') {
-        add_line(out, "  do:    ", text_of(detail, "action"));
-    }
     if (text_of(detail, "docs")[0] != '\0') {
         add_line(out, "  docs:  ", text_of(detail, "docs"));
-    }
-    if (runbook[0] != '\0') {
-        add_line(out, "  book:  ", runbook);
     }
     json_decref(detail);
 }
@@ -238,7 +246,11 @@ static bool explain_text(struct worker *w, struct exchange *x, struct buf *out, 
         explain_finding(LIST_AT(struct finding_row, findings, i), info.runbook, out);
     }
     if (findings.n == 0) {
-        (void)buf_addz(out, "\nNothing holds it.\n");
+        bool late = info.state == ROLLOUT_SLOW || info.state == ROLLOUT_STUCK ||
+                    info.state == ROLLOUT_FAILED || info.state == ROLLOUT_EXPOSED;
+        (void)buf_addz(out,
+                       late ? "\nNo cause is known yet: what was seen last is too young to tell.\n"
+                            : "\nNothing holds it.\n");
     }
     return true;
 }

@@ -377,6 +377,20 @@ static void given_explain_as_text_when_asked_then_for_people(void **state)
     assert_non_null(strstr(text, "  run:   kubectl logs web-1\n"));
     assert_non_null(strstr(text, "  book:  https://wiki/web\n"));
     assert_non_null(strstr(text, "bad  [31m")); /* no escape sequence reaches a terminal */
+    assert_true(strstr(text, "  run:   ") < strstr(text, "  where: "));
+    client_free(b, c);
+    sql(&b->f, "UPDATE finding SET detail = json_set(detail, '$.action', 'See https://wiki/web.')");
+    c = client_new(path, "");
+    c->x.req.accept = "text/plain";
+    (void)client_ask(b, c);
+    assert_null(strstr(client_body(c), "  book:  ")); /* once is enough */
+    client_free(b, c);
+    sql(&b->f, "DELETE FROM finding");
+    c = client_new(path, "");
+    c->x.req.accept = "text/plain";
+    (void)client_ask(b, c);
+    assert_non_null(strstr(client_body(c), "is stuck since"));
+    assert_null(strstr(client_body(c), "Nothing holds it."));
     client_free(b, c);
     c = client_new(path, "");
     c->x.req.accept = "application/json, text/plain";
