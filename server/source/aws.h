@@ -105,11 +105,6 @@ struct aws_arn {
 /* ERR_INPUT when it is no ARN. */
 bool aws_arn_parse(const char *text, struct aws_arn *ret, struct err *err) MUST_CHECK;
 
-/* "https://…" of a service ("elasticloadbalancing", "sts") in a region, by partition, FIPS and
- * dual-stack settings. ERR_INPUT: region that is none. botocore endpoint-rule-set-1.json. */
-bool aws_endpoint(const struct aws_env *env, const char *service, const char *region, char ret[256],
-                  struct err *err) MUST_CHECK;
-
 /* ---- profile files ---- */
 
 /* Sections of an AWS ini file in order; nested lines (services) become "outer.inner" keys. */
@@ -148,6 +143,17 @@ const char *aws_region_of(const struct aws_env *env, const struct aws_profiles *
  * "elastic_load_balancing_v2". */
 const char *aws_endpoint_override(const struct aws_env *env, const struct aws_profiles *p,
                                   const char *service_env, const char *service_key);
+/* The chosen profile's certificate bundle unless AWS_CA_BUNDLE names one; NULL = the system's. */
+const char *aws_ca_bundle(const struct aws_env *env, const struct aws_profiles *p);
+
+enum { AWS_URL_BYTES = 512 };
+/* "https://…/" of a service ("elasticloadbalancing", "sts"): `own` where it is set, else by region,
+ * partition, FIPS and dual-stack settings of the environment and the profile. ERR_INPUT: a region
+ * that is none, or an own address together with FIPS or dual-stack, as the AWS tools refuse it.
+ * botocore endpoint-rule-set-1.json. */
+bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p, const char *service,
+                     const char *own, const char *region, char ret[AWS_URL_BYTES],
+                     struct err *err) MUST_CHECK;
 
 /* ---- the chain ---- */
 

@@ -46,6 +46,11 @@ enum aws_provider aws_provider_find(const struct aws_env *env, const struct aws_
     if (p->by_name) { /* somebody named it: it must give credentials, or say why not */
         return AWS_PROVIDER_PROFILE;
     }
+    /* botocore and the AWS SDKs put a role of the default profile before the pod's identity */
+    if (aws_profile_get(p, p->chosen, "role_arn") != NULL &&
+        aws_profile_get(p, p->chosen, "web_identity_token_file") == NULL) {
+        return AWS_PROVIDER_PROFILE;
+    }
     if (aws_getenv(env, "AWS_WEB_IDENTITY_TOKEN_FILE") != NULL) {
         return AWS_PROVIDER_WEB_IDENTITY;
     }

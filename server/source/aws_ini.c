@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "source/aws.h"
 
@@ -218,11 +219,20 @@ const char *aws_region_of(const struct aws_env *env, const struct aws_profiles *
     return v != NULL ? v : "";
 }
 
+const char *aws_ca_bundle(const struct aws_env *env, const struct aws_profiles *p)
+{
+    const char *v = aws_getenv(env, "AWS_CA_BUNDLE");
+    return v != NULL ? v : aws_profile_get(p, p->chosen, "ca_bundle");
+}
+
 const char *aws_endpoint_override(const struct aws_env *env, const struct aws_profiles *p,
                                   const char *service_env, const char *service_key)
 {
     const char *ignore = aws_getenv(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    if (ignore != NULL && (strcmp(ignore, "true") == 0 || strcmp(ignore, "True") == 0)) {
+    if (ignore == NULL) {
+        ignore = aws_profile_get(p, p->chosen, "ignore_configured_endpoint_urls");
+    }
+    if (ignore != NULL && strcasecmp(ignore, "true") == 0) {
         return NULL;
     }
     char name[100];

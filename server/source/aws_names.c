@@ -90,24 +90,36 @@ bool aws_arn_parse(const char *text, struct aws_arn *ret, struct err *err)
     return true;
 }
 
-static bool is_true(const char *text)
+/* A switch of the environment, else of the profile. */
+static bool is_on(const struct aws_env *env, const struct aws_profiles *p, const char *variable,
+                  const char *key)
 {
+    const char *text = aws_getenv(env, variable);
+    text = text != NULL ? text : aws_profile_get(p, p->chosen, key);
     return text != NULL && strcasecmp(text, "true") == 0;
 }
 
-bool aws_endpoint(const struct aws_env *env, const char *service, const char *region, char ret[256],
-                  struct err *err)
+bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p, const char *service,
+                     const char *own, const char *region, char ret[AWS_URL_BYTES], struct err *err)
 {
+    bool fips = is_on(env, p, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+    bool dual = is_on(env, p, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    if (own != NULL) {
+        size_t n = strlen(own);
+        (void)snprintf(ret, AWS_URL_BYTES, "%.500s%s", own, n > 0 && own[n - 1] == '/' ? "" : "/");
+        return (!fips && !dual) ||
+               err_set(err, ERR_INPUT,
+                       "the endpoint %.150s is given, and so is %s: use one or the other", own,
+                       fips ? "AWS_USE_FIPS_ENDPOINT" : "AWS_USE_DUALSTACK_ENDPOINT");
+    }
     if (!region_is_clean(region)) {
         return err_set(err, ERR_INPUT, "\"%.60s\" is no AWS region", region);
     }
-    const struct partition *p = partition_of(region);
-    bool fips = is_true(aws_getenv(env, "AWS_USE_FIPS_ENDPOINT"));
-    bool dual = is_true(aws_getenv(env, "AWS_USE_DUALSTACK_ENDPOINT"));
+    const struct partition *part = partition_of(region);
     /* gov: the plain name is the FIPS endpoint, unless dual-stack is asked for as well */
-    bool plain = !fips || (strcmp(p->name, "aws-us-gov") == 0 && !dual);
-    (void)snprintf(ret, 256, "https://%s%s.%s.%s", service, plain ? "" : "-fips", region,
-                   dual ? p->dual_dns : p->dns);
+    bool plain = !fips || (strcmp(part->name, "aws-us-gov") == 0 && !dual);
+    (void)snprintf(ret, AWS_URL_BYTES, "https://%s%s.%s.%s/", service, plain ? "" : "-fips", region,
+                   dual ? part->dual_dns : part->dns);
     return true;
 }
 

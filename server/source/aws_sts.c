@@ -13,22 +13,13 @@
 enum { STS_TRIES = 3, STS_LIMIT = 256 << 10 };
 
 static bool sts_url(const struct aws_env *env, const struct aws_profiles *p, const char *region,
-                    char url[512], struct err *err)
+                    char url[AWS_URL_BYTES], struct err *err)
 {
     const char *own = aws_endpoint_override(env, p, "STS", "sts");
-    if (own != NULL) {
-        (void)snprintf(url, 512, "%.500s", own);
-        return true;
-    }
-    char host[256];
-    if (region == NULL || region[0] == '\0') {
+    if (own == NULL && (region == NULL || region[0] == '\0')) {
         return err_set(err, ERR_INPUT, "STS needs a region: set AWS_REGION");
     }
-    if (!aws_endpoint(env, "sts", region, host, err)) {
-        return false;
-    }
-    (void)snprintf(url, 512, "%s/", host);
-    return true;
+    return aws_service_url(env, p, "sts", own, region, url, err);
 }
 
 static bool read_answer(const struct aws_answer *answer, struct aws_credentials *ret,
@@ -91,7 +82,7 @@ bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles
     AUTO_PTR(arena) a = arena_new(0);
     const char *token = NULL;
     char name[65];
-    char url[512];
+    char url[AWS_URL_BYTES];
     if (role->arn == NULL || role->arn[0] == '\0') {
         return err_set(err, ERR_INPUT, "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
     }
@@ -109,7 +100,7 @@ bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles
                              .body = buf_str(&body),
                              .body_len = body.len,
                              .limit = STS_LIMIT,
-                             .ca_file = aws_getenv(env, "AWS_CA_BUNDLE")};
+                             .ca_file = aws_ca_bundle(env, p)};
     return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role->arn);
 }
 
@@ -119,7 +110,7 @@ bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles 
 {
     const char *region = role->region;
     char name[65];
-    char url[512];
+    char url[AWS_URL_BYTES];
     if (region == NULL || region[0] == '\0') {
         region = aws_region_of(env, p);
     }
@@ -141,6 +132,6 @@ bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles 
                              .region = region[0] != '\0' ? region : "us-east-1",
                              .service = "sts",
                              .limit = STS_LIMIT,
-                             .ca_file = aws_getenv(env, "AWS_CA_BUNDLE")};
+                             .ca_file = aws_ca_bundle(env, p)};
     return ask(env, &t, ret, err) || err_wrap(err, "role %.200s", role->arn);
 }

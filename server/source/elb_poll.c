@@ -51,14 +51,8 @@ static bool find_url(const struct elb_poll *p, struct elb_site *s, struct err *e
         own = aws_endpoint_override(&p->env, &p->profiles, "ELASTIC_LOAD_BALANCING_V2",
                                     "elastic_load_balancing_v2");
     }
-    char host[256];
-    if (own == NULL && !aws_endpoint(&p->env, "elasticloadbalancing", s->region, host, err)) {
-        return false;
-    }
-    const char *base = own != NULL ? own : host;
-    size_t n = strlen(base);
-    (void)snprintf(s->url, sizeof s->url, "%.480s%s", base, n > 0 && base[n - 1] == '/' ? "" : "/");
-    return true;
+    return aws_service_url(&p->env, &p->profiles, "elasticloadbalancing", own, s->region, s->url,
+                           err);
 }
 
 static struct elb_site *site_for(struct elb_poll *p, const struct aws_arn *arn,
@@ -305,7 +299,7 @@ void elb_poll_start_call(struct elb_poll *p, const struct elb_call *plan,
                              .sign = with,
                              .region = call->site->region,
                              .service = "elasticloadbalancing",
-                             .ca_file = aws_getenv(&p->env, "AWS_CA_BUNDLE")};
+                             .ca_file = aws_ca_bundle(&p->env, &p->profiles)};
     call->easy = p->n_idle > 0 ? p->idle[--p->n_idle] : curl_easy_init();
     assert(call->easy != NULL); /* out of memory ends the process, as everywhere */
     curl_easy_reset(call->easy);

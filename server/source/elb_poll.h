@@ -23,7 +23,7 @@ struct elb_rate { /* shared by the sites of one account and region */
 struct elb_site {
     char account[24];
     char region[40];
-    char url[512];
+    char url[AWS_URL_BYTES];
     struct elb_rate *rate; /* borrowed */
     struct aws_identity identity;
     bool no_include; /* the endpoint refused Include */

@@ -264,6 +264,7 @@ static double polled(const char *url, double *connections)
     struct queue *q = queue_new(1 << 20, (size_t)1 << 30);
     struct elb_poll p = {.options = &opt, .arena = arena_new(0), .env = aws_env_real(), .out = q};
     p.env.getenv = bench_env;
+    p.profiles.chosen = "default";
     p.base = (struct aws_identity){
         .env = &p.env, .profiles = &p.profiles, .provider = AWS_PROVIDER_ENVIRONMENT};
     p.multi = curl_multi_init();

@@ -145,35 +145,72 @@ static void given_arns_when_parsed_then_parts_or_a_refusal(void **state)
 static void given_regions_when_resolved_then_endpoints_by_partition_and_switches(void **state)
 {
     (void)state;
+    AUTO_PTR(arena) a = arena_new(0);
+    struct aws_profiles none = profiles_of(a, "", "");
     static const struct {
         const char *region;
         const char *fips;
         const char *dual;
         const char *want;
     } rows[] = {
-        {"eu-west-1", "", "", "https://elasticloadbalancing.eu-west-1.amazonaws.com"},
-        {"cn-north-1", "", "", "https://elasticloadbalancing.cn-north-1.amazonaws.com.cn"},
-        {"eusc-de-east-1", "", "", "https://elasticloadbalancing.eusc-de-east-1.amazonaws.eu"},
-        {"us-isob-east-1", "", "", "https://elasticloadbalancing.us-isob-east-1.sc2s.sgov.gov"},
-        {"us-iso-east-1", "", "", "https://elasticloadbalancing.us-iso-east-1.c2s.ic.gov"},
-        {"us-east-1", "true", "", "https://elasticloadbalancing-fips.us-east-1.amazonaws.com"},
-        {"us-gov-west-1", "true", "", "https://elasticloadbalancing.us-gov-west-1.amazonaws.com"},
-        {"us-east-1", "", "true", "https://elasticloadbalancing.us-east-1.api.aws"},
-        {"us-east-1", "true", "true", "https://elasticloadbalancing-fips.us-east-1.api.aws"},
+        {"eu-west-1", "", "", "https://elasticloadbalancing.eu-west-1.amazonaws.com/"},
+        {"cn-north-1", "", "", "https://elasticloadbalancing.cn-north-1.amazonaws.com.cn/"},
+        {"eusc-de-east-1", "", "", "https://elasticloadbalancing.eusc-de-east-1.amazonaws.eu/"},
+        {"us-isob-east-1", "", "", "https://elasticloadbalancing.us-isob-east-1.sc2s.sgov.gov/"},
+        {"us-iso-east-1", "", "", "https://elasticloadbalancing.us-iso-east-1.c2s.ic.gov/"},
+        {"us-east-1", "true", "", "https://elasticloadbalancing-fips.us-east-1.amazonaws.com/"},
+        {"us-gov-west-1", "true", "", "https://elasticloadbalancing.us-gov-west-1.amazonaws.com/"},
+        {"us-east-1", "", "true", "https://elasticloadbalancing.us-east-1.api.aws/"},
+        {"us-east-1", "true", "true", "https://elasticloadbalancing-fips.us-east-1.api.aws/"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct aws_env env = world();
         set("AWS_USE_FIPS_ENDPOINT", rows[i].fips);
         set("AWS_USE_DUALSTACK_ENDPOINT", rows[i].dual);
-        char url[256];
+        char url[AWS_URL_BYTES];
         struct err err = {0};
-        assert_true(aws_endpoint(&env, "elasticloadbalancing", rows[i].region, url, &err));
+        assert_true(
+            aws_service_url(&env, &none, "elasticloadbalancing", NULL, rows[i].region, url, &err));
         assert_string_equal(url, rows[i].want);
     }
     struct aws_env env = world();
-    char url[256];
+    char url[AWS_URL_BYTES];
     struct err err = {0};
-    assert_false(aws_endpoint(&env, "sts", "a.b", url, &err));
+    assert_false(aws_service_url(&env, &none, "sts", NULL, "a.b", url, &err));
+}
+
+/* botocore: the same switches stand in a profile, the environment wins, and an address of one's own
+ * does not go together with them. */
+static void given_switches_in_a_profile_when_resolved_then_as_the_aws_tools_do(void **state)
+{
+    (void)state;
+    AUTO_PTR(arena) a = arena_new(0);
+    struct aws_profiles p =
+        profiles_of(a,
+                    "[default]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = True\n"
+                    "ca_bundle = /own.pem\nendpoint_url = http://own\n",
+                    "");
+    struct aws_env env = world();
+    char url[AWS_URL_BYTES];
+    struct err err = {0};
+    assert_true(aws_service_url(&env, &p, "sts", NULL, "us-east-1", url, &err));
+    assert_string_equal(url, "https://sts-fips.us-east-1.api.aws/");
+    assert_false(aws_service_url(&env, &p, "sts", "http://own", "us-east-1", url, &err));
+    assert_non_null(strstr(err.text, "http://own"));
+    assert_non_null(strstr(err.text, "AWS_USE_FIPS_ENDPOINT"));
+    set("AWS_USE_FIPS_ENDPOINT", "false");
+    set("AWS_USE_DUALSTACK_ENDPOINT", "false");
+    assert_true(aws_service_url(&env, &p, "sts", NULL, "us-east-1", url, &err));
+    assert_string_equal(url, "https://sts.us-east-1.amazonaws.com/");
+    assert_true(aws_service_url(&env, &p, "sts", "http://own", "us-east-1", url, &err));
+    assert_string_equal(url, "http://own/");
+    assert_string_equal(aws_ca_bundle(&env, &p), "/own.pem");
+    set("AWS_CA_BUNDLE", "/env.pem");
+    assert_string_equal(aws_ca_bundle(&env, &p), "/env.pem");
+    assert_string_equal(aws_endpoint_override(&env, &p, "STS", "sts"), "http://own");
+    struct aws_profiles ignoring = profiles_of(
+        a, "[default]\nendpoint_url = http://own\nignore_configured_endpoint_urls = true\n", "");
+    assert_null(aws_endpoint_override(&env, &ignoring, "STS", "sts"));
 }
 
 /* ---- files ---- */
@@ -221,6 +258,10 @@ static void given_what_is_configured_when_chosen_then_the_first_provider(void **
     AUTO_PTR(arena) a = arena_new(0);
     struct aws_profiles none = profiles_of(a, "", "");
     struct aws_profiles keys = profiles_of(a, "", "[default]\naws_access_key_id=x\n");
+    struct aws_profiles role =
+        profiles_of(a, "[default]\nrole_arn=arn:aws:iam::1:role/x\nsource_profile=base\n", "");
+    struct aws_profiles web =
+        profiles_of(a, "[default]\nrole_arn=arn:r\nweb_identity_token_file=/u\n", "");
     struct aws_env env = world();
     assert_int_equal(aws_provider_find(&env, &none), AWS_PROVIDER_IMDS);
     set("AWS_EC2_METADATA_DISABLED", "true");
@@ -230,6 +271,8 @@ static void given_what_is_configured_when_chosen_then_the_first_provider(void **
     assert_int_equal(aws_provider_find(&env, &keys), AWS_PROVIDER_PROFILE);
     set("AWS_WEB_IDENTITY_TOKEN_FILE", "/t");
     assert_int_equal(aws_provider_find(&env, &keys), AWS_PROVIDER_WEB_IDENTITY);
+    assert_int_equal(aws_provider_find(&env, &web), AWS_PROVIDER_WEB_IDENTITY);
+    assert_int_equal(aws_provider_find(&env, &role), AWS_PROVIDER_PROFILE);
     set("AWS_ACCESS_KEY_ID", "AK");
     assert_int_equal(aws_provider_find(&env, &keys), AWS_PROVIDER_ENVIRONMENT);
     env.profile = "dev"; /* said aloud: the environment's keys do not count */
@@ -391,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(given_arns_when_parsed_then_parts_or_a_refusal),
         cmocka_unit_test(given_regions_when_resolved_then_endpoints_by_partition_and_switches),
+        cmocka_unit_test(given_switches_in_a_profile_when_resolved_then_as_the_aws_tools_do),
         cmocka_unit_test(given_profile_files_when_read_then_sections_nest_and_errors_have_lines),
         cmocka_unit_test(given_what_is_configured_when_chosen_then_the_first_provider),
         cmocka_unit_test(

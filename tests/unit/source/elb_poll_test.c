@@ -49,6 +49,7 @@ given_a_scarce_rate_when_hot_groups_are_always_due_then_idle_ones_get_their_turn
     struct queue *q = queue_new(100, 1 << 20);
     struct elb_poll p = {.options = &opt, .arena = arena_new(0), .env = aws_env_real(), .out = q};
     p.env.getenv = keys;
+    p.profiles.chosen = "default";
     p.base = (struct aws_identity){
         .env = &p.env, .profiles = &p.profiles, .provider = AWS_PROVIDER_ENVIRONMENT};
     p.multi = curl_multi_init();
