@@ -1,7 +1,7 @@
 /*
- * What no single value can show: factors in the wrong order, an open address without tokens, a
- * receiver without a secret, names that stand twice. Messages name the place of the record where
- * they can.
+ * What single options must look like beyond their type, and what no single value can show: factors
+ * in the wrong order, an open address without tokens, a receiver without a secret, names that stand
+ * twice. Messages say where the value, or its record, was given.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "config/load.h"
 
 static bool is_loopback(const char *host)
@@ -24,27 +25,47 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static bool check_listen(const struct config *c, struct err *err)
+bool check_address(const char *text, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || colon - text > 255) {
+        return err_set(err, ERR_INPUT, "\"%.80s\" is not ADDR:PORT", text);
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || atoi(colon + 1) > 65535) {
+        return err_set(err, ERR_INPUT, "\"%.80s\" is not a port", colon + 1);
+    }
+    return true;
+}
+
+/* Says where the option got its value, if anybody gave it one. */
+static bool fail_option(const struct config_places *p, const char *key, const char *what,
+                        struct err *err)
+{
+    const struct option *o = option_find(&config_table, key);
+    const char *where = p->where[o - config_table.options];
+    return err_set(err, ERR_INPUT, "%s%s%s", where != NULL ? where : "", where != NULL ? ": " : "",
+                   what);
+}
+
+static bool check_listen(const struct config *c, const struct config_places *p, struct err *err)
 {
     const char *colon = strrchr(c->listen, ':');
     char host[256];
     size_t len = colon != NULL ? (size_t)(colon - c->listen) : 0;
-    if (colon == NULL || len == 0 || len >= sizeof host) {
-        return err_set(err, ERR_INPUT, "listen: \"%.80s\" is not ADDR:PORT", c->listen);
-    }
-    char *end = NULL;
-    long port = strtol(colon + 1, &end, 10);
-    if (end == colon + 1 || *end != '\0' || port < 0 || port > 65535) {
-        return err_set(err, ERR_INPUT, "listen: \"%.80s\" is not a port", colon + 1);
+    if (len == 0 || len >= sizeof host) {
+        return fail_option(p, "listen", "listen: ADDR:PORT is wanted", err);
     }
     bool bracket = c->listen[0] == '[' && len > 2 && c->listen[len - 1] == ']';
     (void)snprintf(host, sizeof host, "%.*s", (int)(bracket ? len - 2 : len),
                    c->listen + (bracket ? 1 : 0));
     if (!is_loopback(host) && c->n_tokens == 0) {
-        return err_set(
-            err, ERR_INPUT,
-            "listen: %s is not a loopback address, so access.tokens must name at least one token",
-            c->listen);
+        char what[400];
+        (void)snprintf(what, sizeof what,
+                       "listen: %.255s is not a loopback address, so access.tokens must name at "
+                       "least one token",
+                       c->listen);
+        return fail_option(p, "listen", what, err);
     }
     return true;
 }
@@ -55,19 +76,20 @@ static bool fail_record(const struct config_places *p, const struct config_place
     return err_set(err, ERR_INPUT, "%s:%zu:%zu: %s", p->file, at->line, at->column, what);
 }
 
-static bool is_hex64(const char *text)
+bool check_sha256(const char *text, struct err *err)
 {
-    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+    bool ok = strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+    return ok || err_set(err, ERR_INPUT, "this is not 64 lower-case hex digits");
 }
 
 static bool secret_ok(const char *secret)
 {
+    uint8_t key[66];
+    size_t key_len = 0;
     size_t n = strlen(secret);
-    static const char base64[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     /* Standard Webhooks: 24 to 64 bytes of randomness, base64 behind the prefix. */
-    return strncmp(secret, "whsec_", 6) == 0 && n - 6 >= 32 && n - 6 <= 88 &&
-           strspn(secret + 6, base64) == n - 6;
+    return strncmp(secret, "whsec_", 6) == 0 && n - 6 <= 88 &&
+           digest_base64_decode(secret + 6, n - 6, key, &key_len) && key_len >= 24 && key_len <= 64;
 }
 
 static bool check_receiver(const struct config *c, const struct config_places *p, size_t i,
@@ -103,44 +125,43 @@ static bool family_ok(const char *text)
            strchr(prefix, '/') != NULL;
 }
 
-static bool check_families(const struct config *c, struct err *err)
+bool check_family(const char *text, struct err *err)
 {
-    for (const char *const *f = c->gate_families; f != NULL && *f != NULL; f++) {
-        if (!family_ok(*f)) {
-            return err_set(err, ERR_INPUT,
-                           "gates.families: \"%.80s\" is not NAME=PREFIX, a word in lower case and "
-                           "a beginning of condition types with its domain, as in "
-                           "kapacity=kapacity.traas.io/",
-                           *f);
-        }
+    return family_ok(text) ||
+           err_set(err, ERR_INPUT,
+                   "\"%.80s\" is not NAME=PREFIX, a word in lower case and a beginning of "
+                   "condition types with its domain, as in kapacity=kapacity.traas.io/",
+                   text);
+}
+
+static bool check_factors(const struct config *c, const struct config_places *p, struct err *err)
+{
+    if (c->stuck_factor_percent > c->slow_factor_percent) {
+        return true;
     }
-    return true;
+    const struct option *stuck = option_find(&config_table, "pace.stuck_factor");
+    bool given = p->where[stuck - config_table.options] != NULL;
+    char what[160];
+    (void)snprintf(what, sizeof what,
+                   "pace.stuck_factor (%" PRId64 "%%) must be above pace.slow_factor (%" PRId64
+                   "%%)",
+                   c->stuck_factor_percent, c->slow_factor_percent);
+    return fail_option(p, given ? "pace.stuck_factor" : "pace.slow_factor", what, err);
 }
 
 bool config_check(const struct config *c, const struct config_places *p, struct err *err)
 {
-    if (c->stuck_factor_percent <= c->slow_factor_percent) {
-        return err_set(err, ERR_INPUT,
-                       "pace.stuck_factor (%" PRId64 "%%) must be above pace.slow_factor (%" PRId64
-                       "%%)",
-                       c->stuck_factor_percent, c->slow_factor_percent);
-    }
-    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0')) {
-        return err_set(err, ERR_INPUT, "http.tls_cert and http.tls_key go together");
-    }
-    if (!check_families(c, err)) {
+    if (!check_factors(c, p, err)) {
         return false;
     }
-    for (size_t i = 0; i < c->n_tokens; i++) {
-        if (!is_hex64(c->tokens[i].sha256)) {
-            return fail_record(p, &p->tokens[i],
-                               "access.tokens: sha256 is not 64 lower-case hex digits", err);
-        }
+    if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0')) {
+        return fail_option(p, c->tls_key[0] == '\0' ? "http.tls_cert" : "http.tls_key",
+                           "http.tls_cert and http.tls_key go together", err);
     }
     for (size_t i = 0; i < c->n_receivers; i++) {
         if (!check_receiver(c, p, i, err)) {
             return false;
         }
     }
-    return check_listen(c, err);
+    return check_listen(c, p, err);
 }

@@ -1,6 +1,5 @@
 /* config/example.yaml and the flag help, written from the option table, so that they cannot be out
  * of step. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,14 +10,12 @@ static void add_range(const struct option *o, struct buf *out)
 {
     if (o->type == OPTION_ENUM) {
         (void)buf_addf(out, " [%s]", o->words);
-    } else if (o->type == OPTION_COUNT) {
-        (void)buf_addf(out, " [%" PRId64 " to %" PRId64 "]", o->min, o->max);
-    } else if (o->type == OPTION_PERCENT) {
-        (void)buf_addf(out, " [%" PRId64 "%% to %" PRId64 "%%]", o->min, o->max);
-    } else if (o->type == OPTION_DURATION) {
-        (void)buf_addf(out, " [%" PRId64 "s to %" PRId64 "s]", o->min / 1000, o->max / 1000);
-    } else if (o->type == OPTION_SIZE) {
-        (void)buf_addf(out, " [%" PRId64 "KiB to %" PRId64 "MiB]", o->min >> 10, o->max >> 20);
+    } else if (o->max != 0) {
+        char min[OPTION_NUMBER_SIZE];
+        char max[OPTION_NUMBER_SIZE];
+        option_print(o, o->min, min);
+        option_print(o, o->max, max);
+        (void)buf_addf(out, " [%s to %s]", min, max);
     }
     if (o->reload) {
         (void)buf_addz(out, " (reload)");

@@ -101,6 +101,12 @@ bool config_read_secret(const char *path, struct arena *arena, const char **ret,
     return true;
 }
 
+static void note_origin(struct held *h, struct config_places *places, const struct option *o,
+                        const char *kind, const char *name)
+{
+    places->where[o - config_table.options] = arena_printf(h->arena, "%s %s", kind, name);
+}
+
 static void env_name(const char *key, char name[128])
 {
     int n = snprintf(name, 128, "GATEHOUSE_%s", key);
@@ -109,21 +115,35 @@ static void env_name(const char *key, char name[128])
     }
 }
 
-static bool apply_environment(struct held *h, const char *(*get)(const char *), struct err *err)
+static bool apply_environment(struct held *h, const char *(*get)(const char *),
+                              struct config_places *places, struct err *err)
 {
     for (size_t i = 0; i < config_table.n; i++) {
         const struct option *o = &config_table.options[i];
         char name[128];
         env_name(o->key, name);
         const char *value = o->type == OPTION_RECORDS ? NULL : get(name);
-        if (value != NULL && !option_set(o, &h->config, value, h->arena, err)) {
+        if (value == NULL) {
+            continue;
+        }
+        if (!option_set(o, &h->config, value, h->arena, err)) {
             return err_wrap(err, "environment %s", name);
         }
+        note_origin(h, places, o, "environment", name);
     }
     return true;
 }
 
-static bool apply_flags(struct held *h, const struct config_input *in, struct err *err)
+static void flag_name(const char *key, char name[128])
+{
+    int n = snprintf(name, 128, "--%s", key);
+    for (int i = 2; i < n && i < 127; i++) {
+        name[i] = name[i] == '.' || name[i] == '_' ? '-' : name[i];
+    }
+}
+
+static bool apply_flags(struct held *h, const struct config_input *in, struct config_places *places,
+                        struct err *err)
 {
     for (size_t i = 0; i < in->n_flags; i++) {
         const struct option *o = option_find(&config_table, in->flags[i].key);
@@ -131,9 +151,12 @@ static bool apply_flags(struct held *h, const struct config_input *in, struct er
             return err_set(err, ERR_INPUT, "flag for %s: there is no such option",
                            in->flags[i].key);
         }
+        char name[128];
+        flag_name(o->key, name);
         if (!option_set(o, &h->config, in->flags[i].value, h->arena, err)) {
-            return err_wrap(err, "flag --%s", o->key);
+            return err_wrap(err, "flag %s", name);
         }
+        note_origin(h, places, o, "flag", name);
     }
     return true;
 }
@@ -155,10 +178,13 @@ static const char *real_getenv(const char *name)
 bool config_load(const struct config_input *in, const struct config **ret, struct err *err)
 {
     struct held *h = held_new(in->file != NULL ? in->file : "");
-    struct config_places places = {.file = h->config.file, .secrets = true};
-    bool ok = (in->file == NULL || apply_file(h, in->file, &places, err)) &&
-              apply_environment(h, in->getenv_fn != NULL ? in->getenv_fn : real_getenv, err) &&
-              apply_flags(h, in, err) && config_check(&h->config, &places, err);
+    struct config_places places = {.file = h->config.file,
+                                   .secrets = true,
+                                   .where = arena_array(h->arena, const char *, config_table.n)};
+    bool ok =
+        (in->file == NULL || apply_file(h, in->file, &places, err)) &&
+        apply_environment(h, in->getenv_fn != NULL ? in->getenv_fn : real_getenv, &places, err) &&
+        apply_flags(h, in, &places, err) && config_check(&h->config, &places, err);
     if (!ok) {
         config_unref(&h->config);
         return false;
@@ -171,7 +197,8 @@ bool config_parse(const char *name, const char *text, size_t len, const struct c
                   struct err *err)
 {
     struct held *h = held_new(name);
-    struct config_places places = {.file = h->config.file};
+    struct config_places places = {.file = h->config.file,
+                                   .where = arena_array(h->arena, const char *, config_table.n)};
     bool ok = config_read_yaml(text, len, h->arena, &h->config, &places, err) &&
               config_check(&h->config, &places, err);
     if (!ok) {

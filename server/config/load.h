@@ -13,12 +13,13 @@ struct config_place {
     size_t column;
 };
 
-/* Places of records, for checks that come after reading. */
+/* Where values came from, for checks that come after reading. */
 struct config_places {
     const char *file;
-    bool secrets; /* KEY_file twins are read from disk */
+    bool secrets;       /* KEY_file twins are read from disk */
+    const char **where; /* by place in config_table: "FILE:LINE:COLUMN", "flag --listen"; NULL = its
+                           default */
     struct config_place *receivers;
-    struct config_place *tokens;
 };
 
 /* Reads the YAML text into *cfg; places names the file. */

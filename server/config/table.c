@@ -109,6 +109,7 @@ static const struct option token_options[] = {
     {.key = "sha256",
      .type = OPTION_TEXT,
      .offset = offsetof(struct config_token, sha256),
+     .check = check_sha256,
      .help = "SHA-256 of the token in hex: printf %s TOKEN | sha256sum"},
 };
 static const struct option_table token_table = {token_options, N(token_options),
@@ -147,8 +148,12 @@ static const struct option_table override_table = {override_options, N(override_
                                                    sizeof(struct config_override)};
 
 static const struct option options[] = {
-    TEXT("listen", listen, "127.0.0.1:8080", false,
-         "address and port; other than loopback needs access.tokens"),
+    {.key = "listen",
+     .type = OPTION_TEXT,
+     .offset = AT(listen),
+     .def = "127.0.0.1:8080",
+     .check = check_address,
+     .help = "address and port; other than loopback needs access.tokens"},
     NUMBER(OPTION_COUNT, "threads", threads, 1, 64, "1", false, "event loops"),
     PATH("db", db, "gatehouse.db", "SQLite file; its folder must be writable"),
     TEXT("cluster", cluster, "", false, "name of the cluster; empty: the kubeconfig context"),
@@ -192,6 +197,7 @@ static const struct option options[] = {
      .type = OPTION_TEXTS,
      .offset = AT(gate_families),
      .def = "",
+     .check = check_family,
      .reload = true,
      .help = "gates of other controllers, each NAME=PREFIX of its condition types, as in "
              "kapacity=kapacity.traas.io/"},

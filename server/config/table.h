@@ -24,6 +24,7 @@ enum option_type {
 };
 
 struct option_table;
+enum { OPTION_NUMBER_SIZE = 32 };
 
 struct option {
     const char *key; /* "kubernetes.page_size"; in a sub-table "url" */
@@ -37,6 +38,8 @@ struct option {
     const char *words; /* OPTION_ENUM, OPTION_TEXTS: "a|b|c"; NULL = any text */
     const char *help;
     const struct option_table *sub;
+    /* What a text or an item of a list must look like; NULL = anything. Message without place. */
+    bool (*check)(const char *text, struct err *err);
 };
 
 struct option_table {
@@ -53,11 +56,17 @@ const struct option *option_find(const struct option_table *table, const char *k
  * place. */
 bool option_set(const struct option *o, void *base, const char *text, struct arena *arena,
                 struct err *err) MUST_CHECK;
+/* A number in the option's notation, by its largest whole unit: "90s", "128MiB", "300%". */
+void option_print(const struct option *o, int64_t value, char ret[OPTION_NUMBER_SIZE]);
 /* May the text be an item of the list? Message without place. */
 bool option_check_item(const struct option *o, const char *text, struct err *err) MUST_CHECK;
 /* Writes a NULL-ended list. items are copied. */
 void option_set_texts(const struct option *o, void *base, const char *const *items, size_t n,
                       struct arena *arena);
+/* `check` of single options (check.c). */
+bool check_address(const char *text, struct err *err);
+bool check_family(const char *text, struct err *err);
+bool check_sha256(const char *text, struct err *err);
 /* Sets every option of the table to its default. */
 void option_defaults(const struct option_table *table, void *base, struct arena *arena);
 

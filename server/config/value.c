@@ -62,6 +62,27 @@ bool config_duration(const char *text, int64_t *ret_ms)
     return read_units(duration_units, text, ret_ms);
 }
 
+void option_print(const struct option *o, int64_t value, char ret[OPTION_NUMBER_SIZE])
+{
+    const struct unit *units = o->type == OPTION_DURATION ? duration_units
+                               : o->type == OPTION_SIZE   ? size_units
+                                                          : NULL;
+    const struct unit *best = units;
+    for (const struct unit *u = units; u != NULL && u->name != NULL; u++) {
+        if (value % u->factor == 0 && value >= u->factor) {
+            best = u;
+        }
+    }
+    if (value == 0 && o->type == OPTION_DURATION) {
+        best = &duration_units[1]; /* 0s */
+    }
+    (void)snprintf(ret, OPTION_NUMBER_SIZE, "%" PRId64 "%s",
+                   best != NULL ? value / best->factor : value,
+                   best != NULL                ? best->name
+                   : o->type == OPTION_PERCENT ? "%"
+                                               : "");
+}
+
 static bool read_count(const char *text, const char *suffix, int64_t *ret)
 {
     char *end = NULL;
@@ -115,12 +136,11 @@ static bool set_number(const struct option *o, void *base, const char *text, str
         return err_set(err, ERR_INPUT, "\"%.80s\" is not %s", text, notation(o->type));
     }
     if (v < o->min || v > o->max) {
-        const char *unit = o->type == OPTION_DURATION  ? " ms"
-                           : o->type == OPTION_SIZE    ? " bytes"
-                           : o->type == OPTION_PERCENT ? "%"
-                                                       : "";
-        return err_set(err, ERR_INPUT, "%.80s is out of range: %" PRId64 "%s to %" PRId64 "%s",
-                       text, o->min, unit, o->max, unit);
+        char min[OPTION_NUMBER_SIZE];
+        char max[OPTION_NUMBER_SIZE];
+        option_print(o, o->min, min);
+        option_print(o, o->max, max);
+        return err_set(err, ERR_INPUT, "%.80s is out of range: %s to %s", text, min, max);
     }
     memcpy((char *)base + o->offset, &v, sizeof v);
     return true;
@@ -203,7 +223,8 @@ static const char *expand_home(const char *text, struct arena *arena)
 
 bool option_check_item(const struct option *o, const char *text, struct err *err)
 {
-    return o->words == NULL || check_word(o, text, err);
+    return (o->words == NULL || check_word(o, text, err)) &&
+           (o->check == NULL || o->check(text, err));
 }
 
 void option_set_texts(const struct option *o, void *base, const char *const *items, size_t n,
@@ -244,6 +265,9 @@ bool option_set(const struct option *o, void *base, const char *text, struct are
     switch (o->type) {
     case OPTION_TEXT:
     case OPTION_SECRET:
+        if (o->check != NULL && text[0] != '\0' && !o->check(text, err)) {
+            return false;
+        }
         set_pointer(o, base, arena_strdup(arena, text));
         return true;
     case OPTION_URL:

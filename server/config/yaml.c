@@ -110,8 +110,6 @@ static struct config_place *places_of(struct walk *w, const struct option *o, si
     struct config_place *places = arena_array(w->arena, struct config_place, n + 1);
     if (strcmp(o->key, "alerts.receivers") == 0) {
         w->places->receivers = places;
-    } else if (strcmp(o->key, "access.tokens") == 0) {
-        w->places->tokens = places;
     }
     return places;
 }
@@ -198,6 +196,11 @@ static bool set_pair(struct walk *w, const struct option_table *table, const cha
 {
     const struct option *o = option_find(table, path);
     if (o != NULL) {
+        if (table == &config_table) {
+            w->places->where[o - table->options] =
+                arena_printf(w->arena, "%s:%zu:%zu", w->name, value->start_mark.line + 1,
+                             value->start_mark.column + 1);
+        }
         return set_option(w, o, value, base);
     }
     const struct option *secret = secret_twin(table, path);

@@ -1,4 +1,5 @@
 /* The option table: what is taken, what is refused and where the message points. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,8 +43,8 @@ static void given_a_file_when_parsed_then_every_type_lands(void **state)
 }
 
 #define FAMILY(text)                                                                               \
-    "gates.families: \"" text "\" is not NAME=PREFIX, a word in lower case and a beginning of "    \
-    "condition types with its domain, as in kapacity=kapacity.traas.io/"
+    "f.yaml:1:20: gates.families: \"" text "\" is not NAME=PREFIX, a word in lower case and a "    \
+    "beginning of condition types with its domain, as in kapacity=kapacity.traas.io/"
 
 static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
 {
@@ -68,17 +69,29 @@ static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
         {"alerts:\n  receivers:\n    - name: x\n      url: http://h/\n",
          "f.yaml:3:7: alerts.receivers: format standard is signed: secret or secret_file is "
          "missing"},
-        {"listen: 0.0.0.0:80\n", "listen: 0.0.0.0:80 is not a loopback address, so access.tokens "
-                                 "must name at least one token"},
+        {"listen: 0.0.0.0:80\n", "f.yaml:1:9: listen: 0.0.0.0:80 is not a loopback address, so "
+                                 "access.tokens must name at least one token"},
+        {"threads: 2\nlisten: 127.0.0.1\n", "f.yaml:2:9: listen: \"127.0.0.1\" is not ADDR:PORT"},
+        {"listen: 127.0.0.1:65536\n", "f.yaml:1:9: listen: \"65536\" is not a port"},
+        {"listen: 127.0.0.1:+80\n", "f.yaml:1:9: listen: \"+80\" is not a port"},
+        {"listen: ''\n", "f.yaml:1:9: listen: ADDR:PORT is wanted"},
+        {"http:\n  tls_cert: a.pem\n", "f.yaml:2:13: http.tls_cert and http.tls_key go together"},
+        {"http: {tls_key: a.pem}\n", "f.yaml:1:17: http.tls_cert and http.tls_key go together"},
         {"gates: {families: [duty.example.org/]}\n", FAMILY("duty.example.org/")},
         {"gates: {families: [duty=]}\n", FAMILY("duty=")},
         {"gates: {families: [duty=duty.example.org]}\n", FAMILY("duty=duty.example.org")},
         {"gates: {families: ['Duty=example.org/']}\n", FAMILY("Duty=example.org/")},
         {"gates: {families: ['duty=example.org/a b']}\n", FAMILY("duty=example.org/a b")},
         {"pace: {stale_after: 14s}\n",
-         "f.yaml:1:21: pace.stale_after: 14s is out of range: 15000 ms to 3600000 ms"},
+         "f.yaml:1:21: pace.stale_after: 14s is out of range: 15s to 1h"},
+        {"store: {wal_limit: 8GiB}\n",
+         "f.yaml:1:20: store.wal_limit: 8GiB is out of range: 1MiB to 4GiB"},
+        {"pace: {slow_factor: 99%}\n",
+         "f.yaml:1:21: pace.slow_factor: 99% is out of range: 100% to 10000%"},
         {"pace: {slow_factor: 400%}\n",
-         "pace.stuck_factor (300%) must be above pace.slow_factor (400%)"},
+         "f.yaml:1:21: pace.stuck_factor (300%) must be above pace.slow_factor (400%)"},
+        {"pace:\n  slow_factor: 400%\n  stuck_factor: 400%\n",
+         "f.yaml:3:17: pace.stuck_factor (400%) must be above pace.slow_factor (400%)"},
         {"pace:\n  overrides:\n    - {namespace: shop, runbook: \"javascript:alert(1)\"}\n",
          "f.yaml:3:34: runbook: \"javascript:alert(1)\" is not an http:// or https:// address"},
         {"pace: {overrides: [{runbook: /wiki}]}\n",
@@ -98,7 +111,10 @@ static void given_bad_files_when_parsed_then_the_place_is_named(void **state)
         {"alerts:\n  receivers:\n    - {name: x, url: http://h/, secrets: y}\n",
          "f.yaml:3:33: secrets: there is no such option"},
         {"access:\n  tokens:\n    - {name: x, sha256: y}\n",
-         "f.yaml:3:7: access.tokens: sha256 is not 64 lower-case hex digits"},
+         "f.yaml:3:25: sha256: this is not 64 lower-case hex digits"},
+        {"alerts:\n  receivers:\n    - name: x\n      url: http://h/\n"
+         "      secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=3\n",
+         "f.yaml:3:7: alerts.receivers: secret must be whsec_ and base64 of 24 to 64 bytes"},
         {"http: {drain: 99999999999999999999h}\n",
          "f.yaml:1:15: http.drain: \"99999999999999999999h\" is not a duration such as 250ms, 90s, "
          "5m, 1h30m or 7d"},
@@ -143,6 +159,44 @@ static void given_all_layers_when_loaded_then_flag_beats_environment_beats_file(
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static const char *open_env(const char *name)
+{
+    return strcmp(name, "GATEHOUSE_LISTEN") == 0 ? "0.0.0.0:80" : NULL;
+}
+
+static void given_impossible_values_when_loaded_then_who_gave_them_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct config_flag flag;
+        const char *message;
+    } bad[] = {
+        {{"pace.stuck_factor", "200%"},
+         "flag --pace-stuck-factor: pace.stuck_factor (200%) must be above pace.slow_factor "
+         "(200%)"},
+        {{"pace.slow_factor", "99%"},
+         "flag --pace-slow-factor: 99% is out of range: 100% to 10000%"},
+        {{"gates.families", "a=b.c/,d"},
+         "flag --gates-families: \"d\" is not NAME=PREFIX, a word "
+         "in lower case and a beginning of condition types with "
+         "its domain, as in kapacity=kapacity.traas.io/"},
+        {{"threads", "2"},
+         "environment GATEHOUSE_LISTEN: listen: 0.0.0.0:80 is not a loopback "
+         "address, so access.tokens must name at least one token"},
+        {{"listen", "[::]:80"},
+         "flag --listen: listen: [::]:80 is not a loopback address, so "
+         "access.tokens must name at least one token"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const struct config_input in = {NULL, &bad[i].flag, 1, open_env};
+        const struct config *c = NULL;
+        struct err err = {0};
+        assert_false(config_load(&in, &c, &err));
+        assert_string_equal(err.text, bad[i].message);
+        assert_int_equal(err.code, ERR_INPUT);
+    }
+}
+
 static void given_flag_names_when_looked_up_then_keys(void **state)
 {
     (void)state;
@@ -150,6 +204,42 @@ static void given_flag_names_when_looked_up_then_keys(void **state)
     assert_string_equal(config_flag_key("store-wal-limit"), "store.wal_limit");
     assert_null(config_flag_key("nothing"));
     assert_true(config_flag_is_bool("kubernetes.protobuf"));
+}
+
+static char asked[1 << 14];
+
+static const char *note_env(const char *name)
+{
+    assert_true(strlen(asked) + strlen(name) + 2 < sizeof asked);
+    strcat(strcat(asked, name), " ");
+    return NULL;
+}
+
+static void given_the_flag_help_when_read_then_each_is_a_flag_and_has_its_variable(void **state)
+{
+    (void)state;
+    AUTO(buf) help = BUF_INIT(1 << 16);
+    const struct config_input in = {NULL, NULL, 0, note_env};
+    const struct config *c = NULL;
+    struct err err = {0};
+    assert_true(config_load(&in, &c, &err));
+    config_unref(c);
+    config_flag_help(&help);
+    int flags = 0;
+    for (char *line = strtok(help.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        char flag[64] = "";
+        char name[80] = "GATEHOUSE_";
+        assert_int_equal(sscanf(line, " --%63s", flag), 1);
+        assert_non_null(config_flag_key(flag));
+        for (size_t i = 0; i <= strlen(flag); i++) {
+            name[10 + i] = flag[i] == '-' ? '_' : (char)toupper((unsigned char)flag[i]);
+        }
+        if (strstr(asked, strcat(name, " ")) == NULL) {
+            fail_msg("nobody asks for %s", name);
+        }
+        flags++;
+    }
+    assert_true(flags > 30);
 }
 
 static const struct config *parsed(const char *text)
@@ -203,7 +293,9 @@ int main(void)
         cmocka_unit_test(given_a_file_when_parsed_then_every_type_lands),
         cmocka_unit_test(given_bad_files_when_parsed_then_the_place_is_named),
         cmocka_unit_test(given_all_layers_when_loaded_then_flag_beats_environment_beats_file),
+        cmocka_unit_test(given_impossible_values_when_loaded_then_who_gave_them_is_named),
         cmocka_unit_test(given_flag_names_when_looked_up_then_keys),
+        cmocka_unit_test(given_the_flag_help_when_read_then_each_is_a_flag_and_has_its_variable),
         cmocka_unit_test(given_two_configurations_when_compared_then_what_needs_a_restart_is_named),
         cmocka_unit_test(
             given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults),
