@@ -187,21 +187,24 @@ const struct asset *assets_find(const struct assets *a, const char *path)
     return a->n > 0 ? bsearch(&key, a->items, a->n, sizeof *a->items, compare) : NULL;
 }
 
-enum outcome get_asset(struct worker *w, struct exchange *x)
+const struct asset *assets_of(const struct assets *a, const struct request *req)
 {
     char path[1024] = "";
     size_t len = 0;
-    for (unsigned i = 0; i < x->req.n_segments; i++) {
-        int n =
-            snprintf(path + len, sizeof path - len, "%s%s", i > 0 ? "/" : "", x->req.segments[i]);
+    for (unsigned i = 0; i < req->n_segments; i++) {
+        int n = snprintf(path + len, sizeof path - len, "%s%s", i > 0 ? "/" : "", req->segments[i]);
         len += (size_t)n;
         if (len >= sizeof path) {
-            problem(x, PROBLEM_NOT_FOUND, NULL);
-            return OUTCOME_ANSWER;
+            return NULL;
         }
     }
-    bool own = len == 0 || (x->req.n_segments > 1 && strcmp(x->req.segments[0], "r") == 0);
-    const struct asset *asset = assets_find(w->shared->assets, own ? "index.html" : path);
+    bool own = len == 0 || (req->n_segments > 1 && strcmp(req->segments[0], "r") == 0);
+    return assets_find(a, own ? "index.html" : path);
+}
+
+enum outcome get_asset(struct worker *w, struct exchange *x)
+{
+    const struct asset *asset = assets_of(w->shared->assets, &x->req);
     if (asset == NULL) {
         problem(x, PROBLEM_NOT_FOUND, "there is no such file");
         return OUTCOME_ANSWER;

@@ -7,6 +7,7 @@
 #define GATEHOUSE_API_ASSETS_H
 
 #include "api/body.h"
+#include "api/http.h"
 #include "base/err.h"
 
 struct assets;
@@ -26,5 +27,8 @@ struct asset {
 };
 /* NULL when there is none. Pure. */
 const struct asset *assets_find(const struct assets *a, const char *path);
+/* What the request's path names: a file, or the page where a path of its own stands (/, /r/...).
+ * NULL when there is none. */
+const struct asset *assets_of(const struct assets *a, const struct request *req);
 
 #endif

@@ -371,7 +371,9 @@ static void send_problem(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs,
     h2o_ostream_send_next(&s->super, req, &s->body, 1, state);
 }
 
-/* On the fallback path only: 413, 417 and the like, before a request reaches our handler. */
+/* On the fallback path only: 413, 417 and the like, before a request reaches our handler. What is
+ * no HTTP to h2o's parser, or has more than its 100 headers, never becomes a request: h2o writes a
+ * fixed 400 in plain text to the socket and closes it. */
 static void on_setup_problem(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
     (void)self;
@@ -387,7 +389,9 @@ static void on_setup_problem(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
     req->res.content_length = s->body.len;
     h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
                    H2O_STRLIT("application/problem+json"), 1);
+    add_header(req, "cache-control", "no-store");
     add_header(req, "x-request-id", id);
+    add_header(req, "x-content-type-options", "nosniff");
     (void)atomic_fetch_add(&c->loop->opt.shared->counters.requests[4], 1);
     slot = &s->super.next;
     h2o_setup_next_ostream(req, slot);

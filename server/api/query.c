@@ -257,7 +257,16 @@ uint32_t query_states(struct exchange *x)
 const char *query_kind(struct exchange *x)
 {
     const char *kind = query_one(x, "kind");
-    return kind != NULL ? kind_canonical(kind) : NULL;
+    if (kind == NULL) {
+        return NULL;
+    }
+    /* any kind may own pods; none is spelled with a comma or a blank */
+    if (kind[strspn(kind, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")] !=
+        '\0') {
+        query_error(x, "kind", "is not the name of one kind");
+        return NULL;
+    }
+    return kind_canonical(kind);
 }
 
 const char *kind_canonical(const char *kind)

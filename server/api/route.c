@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/assets.h"
 #include "api/problem.h"
 #include "api/query.h"
 
@@ -121,8 +122,11 @@ enum outcome worker_serve(struct worker *w, struct exchange *x)
         return OUTCOME_ANSWER;
     }
     const struct route *route = route_find(req, &methods);
-    if (route == NULL && methods == 0 && !is_interface(req) && req->method == METHOD_GET) {
-        return get_asset(w, x);
+    if (route == NULL && methods == 0 && !is_interface(req)) {
+        if (req->method == METHOD_GET) {
+            return get_asset(w, x);
+        }
+        methods = assets_of(w->shared->assets, req) != NULL ? METHOD_GET : 0;
     }
     if (route == NULL) {
         if (methods != 0) {

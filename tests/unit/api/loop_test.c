@@ -229,6 +229,7 @@ static void given_ceilings_when_passed_then_clear_answers(void **state)
     assert_non_null(strstr(text, "HTTP/1.1 413 "));
     assert_non_null(strstr(text, "content-type: application/problem+json"));
     assert_non_null(strstr(text, "\"/problems/too_large\""));
+    assert_non_null(strstr(text, "cache-control: no-store"));
     buf_clear(&r);
     (void)buf_addz(&r, "POST /-/reload HTTP/1.1\r\n" HOST
                        "Transfer-Encoding: chunked\r\n\r\n120000\r\n");
@@ -237,9 +238,26 @@ static void given_ceilings_when_passed_then_clear_answers(void **state)
     }
     text = ask(&b, buf_str(&r), "}");
     assert_non_null(strstr(text, "HTTP/1.1 413 "));
+    text =
+        ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 400 "));
+    assert_non_null(strstr(text, "\"/problems/bad_request\""));
+    text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", "}");
+    assert_non_null(strstr(text, "\"/problems/bad_request\""));
     text = ask(&b, "PUT /api/v1/summary HTTP/1.1\r\n" HOST "\r\n", "}");
     assert_non_null(strstr(text, "HTTP/1.1 405 "));
     assert_non_null(strstr(text, "allow: GET, HEAD\r\n"));
+    static const char *const pages[] = {"POST /", "DELETE /index.html",
+                                        "PUT /r/shop/deployment/web"};
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        char request[128];
+        (void)snprintf(request, sizeof request, "%s HTTP/1.1\r\n" HOST "\r\n", pages[i]);
+        text = ask(&b, request, "}");
+        assert_non_null(strstr(text, "HTTP/1.1 405 "));
+        assert_non_null(strstr(text, "allow: GET, HEAD\r\n"));
+    }
+    text = ask(&b, "POST /nothing HTTP/1.1\r\n" HOST "\r\n", "}");
+    assert_non_null(strstr(text, "HTTP/1.1 404 "));
     text = ask(&b, "POST /-/reload HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "}");
     assert_non_null(strstr(text, "HTTP/1.1 503 ")); /* no configuration to load here */
     text = ask(&b, "GET /api/v1/summary HTTP/1.1\r\nHost: evil.org\r\n\r\n", "}");

@@ -242,7 +242,8 @@ static void given_a_query_when_read_then_values_and_errors(void **state)
 static void given_wrong_values_when_read_then_each_is_named(void **state)
 {
     (void)state;
-    struct exchange x = request("/", "limit=0&a=-1&b=1x&state=stuk&w=no&c=99999999999999999999");
+    struct exchange x =
+        request("/", "limit=0&a=-1&b=1x&state=stuk&w=no&c=99999999999999999999&kind=deploy,sts");
     assert_true(query_split_path(&x.req));
     query_parse(&x);
     assert_int_equal(query_int(&x, "limit", 1, 500, 100), 100);
@@ -250,14 +251,15 @@ static void given_wrong_values_when_read_then_each_is_named(void **state)
     (void)query_int(&x, "b", 0, 5, 0);
     (void)query_int(&x, "c", 0, INT64_MAX, 0);
     (void)query_states(&x);
+    assert_null(query_kind(&x));
     assert_int_equal(query_word(&x, "w", "serving|complete", 0), 0);
-    assert_int_equal(x.n_errors, 6);
+    assert_int_equal(x.n_errors, 7);
     problem(&x, PROBLEM_INVALID_PARAMETER, NULL);
     json_t *v = problem_json(&x);
     assert_string_equal(json_string_value(json_object_get(v, "type")),
                         "/problems/invalid_parameter");
     assert_string_equal(json_string_value(json_object_get(v, "request_id")), "id1");
-    assert_int_equal(json_array_size(json_object_get(v, "errors")), 6);
+    assert_int_equal(json_array_size(json_object_get(v, "errors")), 7);
     json_decref(v);
     exchange_fini(&x);
 }
