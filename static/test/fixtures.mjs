@@ -114,7 +114,7 @@ function webHistory() {
     served_at: outcome === 'served' ? ago(s - took) : null, outcome, pods: 12, cause: null, cause_title: null, ...more,
   });
   return [
-    past(7, 900, 900, '', { finished_at: null }), past(6, 90000, 58, 'served'), past(5, 180000, 312, 'failed', { cause: 'crash_loop', cause_title: 'Container crashes again and again' }),
+    past(7, 900, 900, '', { finished_at: null }), past(6, 90000, 58, 'served', { cause: 'initial_health_checks', cause_title: 'First health checks' }), past(5, 180000, 312, 'failed', { cause: 'crash_loop', cause_title: 'Container crashes again and again' }),
     past(4, 270000, 44, 'served'), past(3, 420000, 130, 'superseded'), past(2, 900000, 39, 'served'),
   ];
 }

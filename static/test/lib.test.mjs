@@ -47,7 +47,7 @@ test('short names', () => {
 
 test('gate progress counts the pods that are still to come', () => {
   const r = (gates, pods, complete = false) => gateProgress({ gates: { open: 0, closed: 0, absent: 0, missing: 0, ...gates }, pods, complete });
-  assert.deepEqual(r({ total: 2, closed: 2 }, { desired: 5, updated: 2 }), { open: 0, closed: 2, absent: 0, missing: 0, coming: 3, whole: 5 });
+  assert.deepEqual(r({ total: 2, closed: 2 }, { desired: 5, updated: 2 }), { open: 0, closed: 2, absent: 0, missing: 0, coming: 3, whole: 5, ungated: false });
   assert.equal(r({ total: 4, open: 4 }, { desired: 4, updated: 2 }).whole, 8, 'two gates a pod');
   assert.equal(r({ total: 3, open: 3 }, { desired: 5, updated: 3 }, true).whole, 3, 'a complete rollout waits for nothing');
   assert.equal(r({ total: 6, open: 6 }, { desired: 5, updated: 6 }).whole, 6, 'a surge');

@@ -19,7 +19,7 @@ export function GateBar({ rollout }) {
         {cells}
       </svg>
       <span class="num count" aria-hidden="true">
-        <b>{p.open}</b>/{p.whole} <span class="unit">open</span>
+        {p.ungated ? <b>{p.missing}</b> : <><b>{p.open}</b>/{p.whole}</>} <span class="unit">{p.ungated ? 'missing' : 'open'}</span>
       </span>
     </span>
   );

@@ -23,7 +23,7 @@ function Past({ h, ms, longest }) {
       </td>
       <td><Clock at={h.started_at} /></td>
       <td class="num right">{h.pods}</td>
-      <td><span class={`state s-${state}`}><Icon of={state} /> {word}</span>{h.cause && <span class="muted"> {causeName(h.cause, h.cause_title)}</span>}</td>
+      <td><span class={`state s-${state}`}><Icon of={state} /> {word}</span>{h.cause && h.outcome !== 'served' && <span class="muted"> {causeName(h.cause, h.cause_title)}</span>}</td>
       <td class="took">
         <svg class={`bar s-${state}`} height="8" aria-hidden="true">
           <rect x="0" y="0" height="100%" width={`${ms === null ? 0 : Math.max(1, (100 * ms) / longest)}%`} fill="currentColor" />

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ago, rollout } from '../../../static/test/fixtures.mjs';
 import { AXE, link, names, withPage } from './browser.mjs';
 
 const current = (page) => page.evaluate(() => document.activeElement?.textContent ?? '');
@@ -77,6 +78,42 @@ for (const width of [320, 1280]) {
       assert.ok(scroll <= client, `${path}: ${scroll} > ${client}`);
     }
   }, { width, height: 700 }));
+}
+
+for (const width of [320, 600, 1000, 1280]) {
+  test(`no two cells of a row touch at ${width}`, withPage(async ({ page, open }) => {
+    await open();
+    const touching = await page.evaluate(() => {
+      const box = (cell) => { // of what can be seen: words for screen readers alone do not count
+        const parts = [...cell.querySelectorAll('*'), cell].filter((e) => !e.closest('.sr'))
+          .flatMap((e) => (e.tagName === 'svg' ? [e] : [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE)))
+          .map((n) => {
+            const range = document.createRange();
+            range.selectNode(n);
+            return range.getBoundingClientRect();
+          }).filter((r) => r.width > 0 && r.height > 0);
+        if (parts.length === 0) return null;
+        const of = (most, side) => Math[most](...parts.map((r) => r[side]));
+        return { left: of('min', 'left'), right: of('max', 'right'), top: of('min', 'top'), bottom: of('max', 'bottom') };
+      };
+      const found = [];
+      for (const row of document.querySelectorAll('.row:not(.head)')) {
+        const cells = [...row.children].map((c) => [c, box(c)]).filter(([, b]) => b);
+        cells.forEach(([a, p], i) => cells.slice(i + 1).forEach(([b, q]) => {
+          const apart = p.right + 3 <= q.left || q.right + 3 <= p.left || p.bottom <= q.top + 1 || q.bottom <= p.top + 1;
+          if (!apart) found.push(`${row.dataset.key}: ${a.className} "${a.innerText}" and ${b.className} "${b.innerText}"`);
+        }));
+      }
+      return found;
+    });
+    assert.deepEqual(touching, []);
+  }, {
+    width, height: 800,
+    setup: (mock) => mock.add({ rollout: rollout('shop', 'slowly', 'progressing', {
+      since: ago(185), started_at: ago(185), eta: ago(-424), usual_seconds: { p50: 210, p95: 215, from: 'formula' },
+      gates: { total: 11, open: 10, closed: 1, absent: 0, missing: 0 }, pods: { desired: 12, updated: 11, ready: 10, old: 3, by_state: { serving: 10, checking: 1 } },
+    }) }),
+  }));
 }
 
 async function audit(page, what) {

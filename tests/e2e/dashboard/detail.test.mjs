@@ -23,6 +23,7 @@ test('a deep link shows the rollout: verdict, cause, evidence, pods, timeline, r
   assert.match(await page.locator('.turn').nth(1).innerText(), /slow[\s\S]*stuck/);
   assert.equal(await page.locator('.history tbody tr').count(), 6);
   assert.match(await page.locator('.history').innerText(), /Container crashes again and again/);
+  assert.doesNotMatch(await page.locator('.history').innerText(), /First health checks/, 'one that served has no cause');
   assert.match(await page.title(), /^web is stuck · prod-eu$/);
 }));
 

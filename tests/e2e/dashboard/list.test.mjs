@@ -14,6 +14,18 @@ test('the list shows the worst first, grouped, with cause and action', withPage(
   assert.equal(await web.locator('.bar').getAttribute('aria-label'), '7 open, 4 closed, 1 absent of 12 gates');
 }));
 
+test('a rollout that should have gates and has none says how many are missing, not 0 open', withPage(async ({ page, open }) => {
+  await open();
+  const gates = page.locator('[data-key="prod-eu/shop/deployment/bare"] .c-gates');
+  assert.match(await gates.innerText(), /^6 missing$/);
+  assert.equal(await gates.locator('.bar').getAttribute('aria-label'), '6 missing of 6 gates');
+}, {
+  setup: (mock) => mock.add({ rollout: rollout('shop', 'bare', 'exposed', {
+    since: ago(60), gates: { total: 0, open: 0, closed: 0, absent: 0, missing: 6 },
+    pods: { desired: 6, updated: 6, ready: 6, old: 0, by_state: { exposed: 6 } },
+  }) }),
+}));
+
 test('state, namespace and text filter the list and live in the address', withPage(async ({ page, open }) => {
   await open('/?state=stuck,failed');
   assert.deepEqual(await names(page), ['ledger', 'hostile', 'web']);
