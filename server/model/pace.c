@@ -228,12 +228,31 @@ static int64_t start_ms(const struct judge *j)
     return n > 0 ? sum / n : 0;
 }
 
-/* When one pod should serve; 0 = cannot be told (it is past all we know). */
+/* Is something wrong with the pod that time alone does not heal: an image that does not come, a
+ * container that crashes, a target that fails its checks? */
+static bool is_held(const struct judge *j, const struct pod_sheet *p)
+{
+    if (p->v->state != POD_STARTING && p->v->state != POD_FAILING) {
+        return false;
+    }
+    for (const struct pod_finding *pf = p->findings; pf != NULL; pf = pf->next) {
+        const struct finding *f = &j->findings[pf->finding];
+        if (!f->aside && f->severity > SEVERITY_INFO) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When one pod should serve; 0 = cannot be told (something holds it, or it is past all we know). */
 static int64_t pod_eta(const struct judge *j, const struct pod_sheet *p, int64_t start)
 {
     int64_t now = j->f->now;
     if (p->v->state == POD_SERVING) {
         return now;
+    }
+    if (is_held(j, p)) {
+        return 0;
     }
     if (p->v->state == POD_STARTING) {
         return later(p->starting_since + start, now) + p->usual.p50_ms;

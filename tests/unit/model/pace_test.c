@@ -284,6 +284,26 @@ static void the_eta_counts_what_waits_and_the_batches_to_come(void **state)
     lab_free(l);
 }
 
+static void no_eta_is_promised_while_a_container_cannot_start(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    (void)gated(l, 1);
+    struct kube_pod *p = waiting_pod(l, "web-1");
+    lab_step(l, 10);
+    assert_int_equal(lab_judge(l)->eta, l->f.now + 40000); /* it starts like any other */
+    struct container_status *c = (struct container_status *)(uintptr_t)p->statuses.items;
+    c->waiting_reason = "CrashLoopBackOff";
+    c->is_waiting = 1;
+    c->is_running = 0;
+    c->restarts = 6;
+    const struct rollout_verdict *v = lab_judge(l);
+    assert_string_equal(v->primary->code, "crash_loop");
+    assert_int_equal(v->state, ROLLOUT_PROGRESSING);
+    assert_int_equal(v->eta, 0);
+    lab_free(l);
+}
+
 static void the_usual_time_is_learned_or_by_formula(void **state)
 {
     (void)state;
@@ -350,6 +370,7 @@ int main(void)
         cmocka_unit_test(at_first_sight_a_long_wait_is_stuck_since_its_limit),
         cmocka_unit_test(other_gates_have_the_deadline),
         cmocka_unit_test(the_eta_counts_what_waits_and_the_batches_to_come),
+        cmocka_unit_test(no_eta_is_promised_while_a_container_cannot_start),
         cmocka_unit_test(the_usual_time_is_learned_or_by_formula),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
