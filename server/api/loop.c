@@ -95,6 +95,7 @@ static void on_close(void *data)
     if (c->next != NULL) {
         c->next->prev = c->prev;
     }
+    SSL_CTX_free(c->tls);
     free(c);
     l->n_conns--;
     (void)atomic_fetch_sub(&l->opt.shared->counters.connections, 1);
@@ -107,6 +108,10 @@ static void take_connection(struct loop *l, h2o_socket_t *sock)
     struct conn *c = xcalloc(1, sizeof *c);
     c->loop = l;
     c->sock = sock;
+    c->tls = l->accept.ssl_ctx;
+    if (c->tls != NULL) {
+        (void)SSL_CTX_up_ref(c->tls);
+    }
     c->next = l->conns;
     if (c->next != NULL) {
         c->next->prev = c;
@@ -181,7 +186,7 @@ static void take_config(struct loop *l, struct message *m)
 {
     worker_reload(&l->worker, m->config);
     config_unref(m->config);
-    if (m->tls != NULL) { /* handshakes under way hold the old one */
+    if (m->tls != NULL) { /* connections hold the one they came with */
         SSL_CTX_free(l->accept.ssl_ctx);
         l->accept.ssl_ctx = m->tls;
     }

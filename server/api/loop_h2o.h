@@ -10,6 +10,7 @@
 struct conn {
     struct loop *loop;
     h2o_socket_t *sock;
+    SSL_CTX *tls; /* held as long: h2o begins the handshake with it when the first bytes come */
     struct conn *next;
     struct conn *prev;
     unsigned busy; /* requests under way */
