@@ -366,6 +366,8 @@ static void set_transfer(struct kube_client *c, struct kube_call *call,
     (void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
     if (c->access->proxy_url[0] != '\0') {
         (void)curl_easy_setopt(e, CURLOPT_PROXY, c->access->proxy_url);
+        (void)curl_easy_setopt(e, CURLOPT_NOPROXY,
+                               ""); /* client-go: $NO_PROXY is for $HTTPS_PROXY */
     }
     if (c->access->username[0] != '\0') {
         (void)curl_easy_setopt(e, CURLOPT_USERNAME, c->access->username);

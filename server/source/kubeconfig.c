@@ -347,6 +347,15 @@ void kube_access_fill(struct kube_access *a)
     }
 }
 
+/* client-go runs no plugin for a user that has a token, a password or a certificate beside it. */
+static bool has_credentials(const struct kube_access *a)
+{
+    bool cert = a->cert_pem[0] != '\0' || a->cert_file[0] != '\0';
+    bool key = a->key_pem[0] != '\0' || a->key_file[0] != '\0';
+    return a->token[0] != '\0' || a->token_file[0] != '\0' || a->username[0] != '\0' ||
+           (cert && key);
+}
+
 /* What provideClusterInfo promises the plugin: client.authentication.k8s.io Cluster. */
 static const char *cluster_json(struct arena *arena, const struct kube_access *a)
 {
@@ -408,6 +417,9 @@ bool kubeconfig_resolve(const struct kubeconfig *kc, const char *context, struct
     a.tls_server_name = cluster->access.tls_server_name;
     a.proxy_url = cluster->access.proxy_url;
     kube_access_fill(&a);
+    if (has_credentials(&a)) {
+        a.exec = (struct kube_exec){.command = "", .api_version = "", .cluster_info = ""};
+    }
     if (user != NULL && user->wants_cluster && a.exec.command[0] != '\0') {
         a.exec.cluster_info = cluster_json(kc->arena, &a);
     }

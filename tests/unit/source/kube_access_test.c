@@ -130,6 +130,36 @@ static void inline_data_wins_over_files(void **state)
     assert_string_equal(f->access.key_pem, "KEY");
 }
 
+static void a_plugin_beside_other_credentials_is_not_run(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *user;
+        bool run;
+    } cases[] = {
+        {"", true},
+        {"as: alice, ", true},
+        {"client-certificate: c.crt, ", true}, /* no key: no credential */
+        {"client-certificate: c.crt, client-key: c.key, ", false},
+        {"token: t, ", false},
+        {"tokenFile: t, ", false},
+        {"username: u, password: p, ", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(resolve(
+            f,
+            arena_printf(
+                f->a,
+                "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+                "clusters: [{name: c, cluster: {server: https://h}}]\n"
+                "users: [{name: u, user: {%sexec: {command: x, provideClusterInfo: true, "
+                "apiVersion: client.authentication.k8s.io/v1}}}]\n",
+                cases[i].user),
+            NULL));
+        assert_string_equal(f->access.exec.command, cases[i].run ? "x" : "");
+    }
+}
+
 static void of_several_files_the_first_to_name_a_thing_wins(void **state)
 {
     struct fixture *f = *state;
@@ -429,6 +459,7 @@ int main(void)
         TEST(the_current_context_is_taken),
         TEST(a_named_context_brings_all_its_fields),
         TEST(inline_data_wins_over_files),
+        TEST(a_plugin_beside_other_credentials_is_not_run),
         TEST(of_several_files_the_first_to_name_a_thing_wins),
         TEST(the_environment_names_files_and_missing_ones_are_passed_over),
         TEST(without_a_kubeconfig_the_account_of_the_pod_is_used),
