@@ -4,7 +4,7 @@
  *
  *   condition  ELBv2's word    so
  *   absent     not registered  it has not acted (or registration fails: cause_register.c)
- *   absent     registered      it cannot write conditions, if that is so for every gated pod
+ *   absent     registered      it cannot write conditions, unless it wrote another pod's since
  *   closed     healthy         it lags
  *   closed     not registered  its registration is lost (cause_health.c)
  *   closed     anything else   ELBv2's business
@@ -199,7 +199,7 @@ static bool late_at_first_sight(const struct judge *j, const struct pod_sheet *p
 struct tally {
     uint32_t counts[4]; /* pods late, by position */
     uint32_t views;     /* bindings they wait on */
-    bool any_written;   /* some gated pod has a condition */
+    int64_t written_at; /* when a condition was last written, of any gated pod; 0 = never */
 };
 
 static bool is_candidate(struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
@@ -225,9 +225,9 @@ static struct tally count(struct judge *j)
             if (!is_v2(g->family) || g->pb == NULL) {
                 continue;
             }
-            t.any_written =
-                t.any_written || (g->condition != NULL && p->containers_ready &&
-                                  track_of_gate(p, g)->changed_at >= j->sight->now - STALLED_AFTER);
+            if (g->condition != NULL && p->containers_ready) {
+                t.written_at = later(t.written_at, track_of_gate(p, g)->changed_at);
+            }
             if (is_candidate(j, p, g)) {
                 t.counts[position_of(j, p, g)]++;
                 uint32_t at = (uint32_t)(g->pb - p->bindings);
@@ -419,9 +419,9 @@ static void each_late_gate(struct judge *j, const struct tally *t, const struct 
                 not_acted(j, p, g);
             } else if (position == LAGGING) {
                 lagging(j, p, g, throttled);
-            } else {
-                hold(j, p, g,
-                     t->any_written ? "controller_not_acting" : "controller_cannot_patch_pods",
+            } else { /* it could write after this pod was there to be written to, or not at all */
+                bool could = t->written_at != 0 && t->written_at >= actable_since(p, g->pb);
+                hold(j, p, g, could ? "controller_not_acting" : "controller_cannot_patch_pods",
                      true);
             }
         }

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { FLAP_RECHECKS = 3, OWNER_GRACE = 2 * MINUTE_MS, FOREIGN_GRACE = 5 * MINUTE_MS };
+enum { FLAP_RECHECKS = 3, BEGIN_GRACE = 2 * MINUTE_MS, FOREIGN_GRACE = 5 * MINUTE_MS };
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -313,7 +313,8 @@ void cause_shared(struct judge *j, const struct view *v, bool look_for_foreign)
     }
 }
 
-/* Every target unhealthy: the load balancer sends to all of them. */
+/* Every target unhealthy: the load balancer sends to all of them. Where none was healthy ever, pods
+ * that start may be published or checked too early: that passes, or it is worth a word. */
 void cause_fail_open(struct judge *j, const struct view *v)
 {
     const struct facts_group *g = v->fb->group;
@@ -337,6 +338,10 @@ void cause_fail_open(struct judge *j, const struct view *v)
     }
     if (g->observed_at < v->acted_at) { /* a gate has moved since our poll */
         judge_look_at(j, j->f->now + j->f->policy->recheck_ms);
+        return;
+    }
+    if (!served && j->sight->now - since < BEGIN_GRACE) {
+        judge_look_at(j, since + BEGIN_GRACE);
         return;
     }
     struct finding *f =

@@ -139,6 +139,17 @@ static void track_containers(struct judge *j, struct pod_sheet *p, struct pod_tr
 
 /* ---- gates ---- */
 
+/* When the condition came to be so, at first sight. Old controllers leave the date of an open gate
+ * out: it was open by the time that the pod was Ready. */
+static int64_t first_time_of(const struct judge *j, const struct pod_sheet *p,
+                             const struct pod_gate *g)
+{
+    const struct condition *ready = condition_get(&p->fp->pod->conditions, "Ready");
+    bool dated = g->condition == NULL || g->condition->transition_at != 0;
+    bool by_ready = !dated && g->status == GATE_OPEN && p->ready && ready->transition_at != 0;
+    return time_of(j, by_ready ? ready : g->condition);
+}
+
 static void track_gate(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
                        struct gate_track *t)
 {
@@ -146,7 +157,7 @@ static void track_gate(struct judge *j, struct pod_sheet *p, const struct pod_ga
     *t = prior != NULL ? *prior : (struct gate_track){.reason = "", .status = GATE_ABSENT};
     t->type = g->type;
     bool changed = prior == NULL || prior->status != (int64_t)g->status;
-    int64_t at = prior == NULL ? time_of(j, g->condition)
+    int64_t at = prior == NULL ? first_time_of(j, p, g)
                                : j->f->now; /* our own look decides once there was one */
     if (changed && g->condition != NULL && g->condition->transition_at != 0) {
         at = g->condition->transition_at;

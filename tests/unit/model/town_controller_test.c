@@ -298,6 +298,40 @@ static void killed_three_times(struct town *t)
     town_after(t, 20);
 }
 
+static void a_successor_is_not_in_its_cache(struct town *t)
+{
+    version(t, "v2.5.4");
+    town_serves(t);
+    town_after(t, 7200);
+    lab_delete(t->l, t->l->pods[0]);
+    struct kube_pod *p = town_pod(t, "hash1", t->gate);
+    town_after(t, 15);
+    lab_containers_ready(t->l, p, true);
+    if (t->vary != BLIND) { /* the old one's target is gone */
+        struct facts_target *x = (struct facts_target *)(uintptr_t)t->b->group->targets.items;
+        x[0].t.state = "draining";
+    }
+    town_slices(t);
+    town_after(t, 400);
+}
+
+static void hundreds_at_once(struct town *t)
+{
+    /* it gets round to half of them, and to them but once */
+    version(t, "v2.6.1");
+    t->pods = 200;
+    t->w->replicas = 200;
+    up(t);
+    town_elb(t, t->b, "initial", "Elb.RegistrationInProgress", "");
+    for (uint32_t i = 0; i < t->pods; i += 2) {
+        (void)lab_condition(t->l, t->l->pods[i], t->gate, "False", "Elb.RegistrationInProgress",
+                            "Target registration is in progress");
+    }
+    town_after(t, 40);
+    town_elb(t, t->b, "healthy", "", "");
+    town_after(t, 600);
+}
+
 static const struct public_case cases[] = {
     {.name = "of a hundred pods some wait ten minutes for their condition",
      .source = "aws-load-balancer-controller#1960",
@@ -377,6 +411,16 @@ static const struct public_case cases[] = {
     {.name = "the controller is killed for its memory again and again",
      .source = "aws-load-balancer-controller#3533",
      .scene = killed_three_times},
+    {.name = "a pod is not in the controller's cache",
+     .source = "aws-load-balancer-controller#3299",
+     .scene = a_successor_is_not_in_its_cache,
+     .want = ERR("controller_not_acting", NULL)},
+    {.name = "hundreds of pods are rolled out at once",
+     .source = "aws-load-balancer-controller#3417",
+     .scene = hundreds_at_once,
+     .want = ERR("controller_lagging", "16 min 40 s"),
+     .unless = {{IN(AUTO), ERR("controller_lagging", NULL)},
+                {IN(BLIND), ERR("controller_not_acting", NULL)}}},
 };
 
 static void faults_of_the_controller_are_told_by_their_root(void **state)

@@ -368,6 +368,18 @@ static void kubelet_does_not_look(struct town *t)
     town_after(t, 300);
 }
 
+static void a_chart_writes_the_old_gate(struct town *t)
+{
+    /* the webhook takes old gates away where a binding is there; these pods came before it */
+    const char *old = V1 "web_web_80";
+    lab_str(t->l, &t->w->template_gates, old);
+    town_pods(t, old);
+    town_spec(t->b)->meta.created_at = t->l->f.now + 20000;
+    town_after(t, 30);
+    town_up(t);
+    town_after(t, 60);
+}
+
 static const struct public_case cases[] = {
     {.name = "the label was set as an annotation",
      .source = "aws-load-balancer-controller#1808",
@@ -496,6 +508,10 @@ static const struct public_case cases[] = {
      .source = "kubernetes/kubernetes#86485",
      .scene = kubelet_does_not_look,
      .want = {"kubelet_lagging", SEVERITY_ERROR, false, "kubectl describe node node-1"}},
+    {.name = "a chart writes the v1 controller's gate into the template",
+     .source = "aws-load-balancer-controller#2047",
+     .scene = a_chart_writes_the_old_gate,
+     .want = DEAD("gate_legacy_type", "template")},
 };
 
 static void missing_and_dead_gates_are_told_by_their_root(void **state)

@@ -378,6 +378,73 @@ static void another_binding_has_the_same_group(struct town *t)
     town_after(t, 300);
 }
 
+static void a_matcher_that_is_none(struct town *t)
+{
+    struct kube_ingress *ing = LAB_LIST(t->l, t->l->ns.ingresses, t->l->ingresses, LAB_MANY);
+    record_clear(kind_info(KIND_INGRESS)->table, ing);
+    ing->meta.name = "test";
+    ing->meta.created_at = LAB_T0 - 3600000;
+    ing->class_name = "alb";
+    lab_kv(t->l, &ing->meta.annotations, "alb.ingress.kubernetes.io/target-type", "ip");
+    ing->default_service = t->app;
+    (void)town_warns(t, "Ingress", "test", "FailedDeployModel",
+                     "Failed deploy model due to ValidationError: Health check matcher GRPC code "
+                     "'200' must be within '0-99' inclusive");
+    never_bound(t);
+}
+
+static void http_is_checked_where_grpc_is_spoken(struct town *t)
+{
+    (void)lab_service(t->l, "argogrpc", "app", t->app, 80, "8080");
+    struct facts_binding *b = town_binding(t, "argogrpc-tgb", "argogrpc", "80");
+    const char *gate = town_gate(t, "argogrpc-tgb");
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        lab_gate(t->l, t->l->pods[i], gate);
+    }
+    town_after(t, 10);
+    town_up(t);
+    town_says(t, "healthy", "", "");
+    town_elb(t, b, "unhealthy", "Target.ResponseCodeMismatch",
+             "Health checks failed with these codes: [415]");
+    town_write(t, gate, "False", "Target.ResponseCodeMismatch",
+               "Health checks failed with these codes: [415]");
+    town_after(t, 300);
+}
+
+static void true_by_an_old_word(struct town *t)
+{
+    targets_vanish(t);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        lab_condition(t->l, t->l->pods[i], t->gate, "True", "Elb.RegistrationInProgress",
+                      "Target registration is in progress")
+            ->transition_at = 0;
+    }
+    town_after(t, 400);
+}
+
+static void an_own_group_without_the_clusters_tag(struct town *t)
+{
+    fails(t, "Failed reconcile due to operation error Elastic Load Balancing v2: RegisterTargets, "
+             "https response error StatusCode: 403, api error AccessDenied: User: "
+             "arn:aws:sts::1:assumed-role/AmazonEKSAutoClusterRole/1 is not authorized to perform: "
+             "elasticloadbalancing:RegisterTargets on resource: arn:aws:x because no "
+             "identity-based policy allows the elasticloadbalancing:RegisterTargets action");
+}
+
+static void nobody_serves_the_root(struct town *t)
+{
+    /* the load balancer fails open, so that everybody is content */
+    (void)town_group(t, t->b);
+    t->l->ns_object.meta.labels = (struct kvs){0};
+    town_pods(t, NULL);
+    town_after(t, 10);
+    town_up(t);
+    town_elb(t, t->b, "unhealthy", "Target.ResponseCodeMismatch",
+             "Health checks failed with these codes: [404]");
+    town_after(t, 600);
+}
+
 #define SILENT                                                                                     \
     {                                                                                              \
         IN(DEAF), WARN("controller_not_acting", "logs deployment/aws-load-balancer-controller")    \
@@ -507,6 +574,30 @@ static const struct public_case cases[] = {
      .scene = another_binding_has_the_same_group,
      .want = ERR("target_group_shared", "more than one owner"),
      .unless = {{IN(BLIND), WARN("target_group_shared", NULL)}}},
+    {.name = "a check of HTTP is asked of a gRPC group",
+     .source = "aws-load-balancer-controller#2804",
+     .scene = a_matcher_that_is_none,
+     .want = WARN("load_balancer_not_deployed", "matcher GRPC"),
+     .unless = {{IN(DEAF), QUIET}}},
+    {.name = "one of two groups checks in the wrong protocol",
+     .source = "argoproj/argo-cd#21328",
+     .scene = http_is_checked_where_grpc_is_spoken,
+     .want = ERR("health_check_code_mismatch", "argogrpc-tgb")},
+    {.name = "an open gate keeps its old word while the target is gone",
+     .source = "aws-load-balancer-controller#2420",
+     .scene = true_by_an_old_word,
+     .want = ERR("target_deregistered_while_serving", NULL),
+     .unless = {{IN(BLIND), QUIET}}},
+    {.name = "a group of one's own does not carry the cluster's tag",
+     .source = "aws/containers-roadmap#2508",
+     .scene = an_own_group_without_the_clusters_tag,
+     .want = DEAD("register_denied", "RegisterTargets"),
+     .unless = {SILENT, {IN(AUTO), DEAD("register_denied", "tagged for the cluster")}}},
+    {.name = "the check asks for a path that nobody serves, and no gate waits for it",
+     .source = "aws-load-balancer-controller#1284",
+     .scene = nobody_serves_the_root,
+     .want = WARN("health_check_code_mismatch", "[404]"),
+     .unless = {{IN(BLIND), WARN("gates_not_used", NULL)}}},
 };
 
 static void broken_ways_of_others_are_told_by_their_root(void **state)

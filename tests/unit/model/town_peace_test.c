@@ -416,6 +416,95 @@ static void alb_of_a_gateway(struct town *t)
     behind_a_gateway(t, "gateway.k8s.aws.alb/stack-name", "", 25);
 }
 
+static void the_first_deploy_of_all(struct town *t)
+{
+    /* one chart: pods, Service and Ingress at once, and the binding a minute later */
+    int64_t made = t->l->f.now;
+    town_pods(t, NULL);
+    t->s->meta.created_at = made;
+    town_spec(t->b)->meta.created_at = made + 70000;
+    town_after(t, 30);
+    town_up(t);
+    town_after(t, 60);
+    town_elb(t, t->b, "healthy", "", "");
+    town_after(t, 3600);
+}
+
+static void the_same_address_again(struct town *t)
+{
+    /* an ingress on its host's network: the successor has the address of the pod that went */
+    struct lab *l = t->l;
+    struct kube_workload *w = lab_workload(l, KIND_DAEMONSET, t->app, t->pods);
+    w->strategy = "RollingUpdate";
+    w->max_unavailable = "1";
+    (void)lab_revision(l, "ds-hash1", "hash1", 3);
+    (void)lab_revision(l, "ds-hash2", "hash2", 4);
+    town_serves(t);
+    town_after(t, 3600);
+    struct kube_pod *old = l->pods[0];
+    lab_delete(l, old);
+    if (t->vary != BLIND) {
+        (void)lab_target(l, t->b, old, 8080, "draining", "Target.DeregistrationInProgress");
+    }
+    town_slices(t);
+    town_after(t, 8);
+    struct kube_pod *p = town_pod(t, "hash2", t->gate);
+    p->ip = old->ip;
+    p->ips = old->ips;
+    old->phase = "Succeeded";
+    town_after(t, 6);
+    lab_containers_ready(l, p, true);
+    (void)lab_condition(l, p, t->gate, "False", "Elb.RegistrationInProgress", "");
+    lab_kubelet(l, p);
+    town_slices(t);
+    town_after(t, 12); /* our poll is from before */
+    if (t->vary != BLIND) {
+        (void)lab_target(l, t->b, p, 8080, "initial", "Elb.RegistrationInProgress");
+    }
+    town_after(t, 20);
+}
+
+static void published_before_it_is_ready(struct town *t)
+{
+    t->s->publish_not_ready = 1;
+    town_pods(t, t->gate);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        (void)lab_condition(t->l, t->l->pods[i], t->gate, "False", "Target.FailedHealthChecks",
+                            "Health checks failed");
+        if (t->vary != BLIND) {
+            (void)lab_target(t->l, t->b, t->l->pods[i], 8080, "unhealthy",
+                             "Target.FailedHealthChecks");
+        }
+    }
+    town_slices(t);
+    town_after(t, 40);
+}
+
+static void an_ingress_with_a_wrong_arn(struct town *t)
+{
+    /* bindings go on without their Ingress */
+    (void)ingress_of(t, t->app);
+    town_serves(t);
+    for (int i = 0; i < 3; i++) {
+        (void)town_warns(t, "Ingress", "edge", "FailedBuildModel",
+                         "Failed build model due to invalid certificate arn:aws:acm:x");
+        town_after(t, 400);
+    }
+}
+
+static void a_deadline_passed_on_paper(struct town *t)
+{
+    town_serves(t);
+    struct condition *c = lab_item(t->l, &t->w->conditions, sizeof *c);
+    *c = (struct condition){"Progressing",
+                            "False",
+                            "ProgressDeadlineExceeded",
+                            "ReplicaSet \"checkout-hash1\" has timed out progressing.",
+                            t->l->f.now,
+                            0};
+    town_after(t, 600);
+}
+
 static const struct public_case cases[] = {
     {.name = "a pod is gone while its target drains",
      .source = "aws-load-balancer-controller#1719",
@@ -501,6 +590,22 @@ static const struct public_case cases[] = {
     {.name = "the first rollout behind a Gateway's ALB",
      .source = "aws-load-balancer-controller#4599",
      .scene = alb_of_a_gateway},
+    {.name = "pods of the first deploy are older than their binding, and healthy",
+     .source = "aws-load-balancer-controller#3603",
+     .scene = the_first_deploy_of_all,
+     .unless = {{IN(BLIND), WARN("gate_missing_pod_predates_binding", "rollout restart")}}},
+    {.name = "on the host's network a pod has the address of the one before it",
+     .source = "kubernetes/kubernetes#52973",
+     .scene = the_same_address_again},
+    {.name = "pods are published before they are ready",
+     .source = "aws-load-balancer-controller#511",
+     .scene = published_before_it_is_ready},
+    {.name = "an Ingress names a wrong ARN, and its bindings go on",
+     .source = "aws-load-balancer-controller#1319",
+     .scene = an_ingress_with_a_wrong_arn},
+    {.name = "the deadline is called passed, and all serve",
+     .source = "kubernetes/kubernetes#49637",
+     .scene = a_deadline_passed_on_paper},
 };
 
 static void nobody_is_woken_without_need(void **state)

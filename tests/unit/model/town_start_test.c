@@ -35,6 +35,16 @@ static void no_room(struct town *t)
     town_after(t, 400);
 }
 
+static void host_ports_are_taken(struct town *t)
+{
+    no_room(t);
+    for (uint32_t i = 0; i < t->l->f.pods.n; i++) {
+        (void)lab_condition(t->l, t->l->pods[i], "PodScheduled", "False", "Unschedulable",
+                            "0/3 nodes are available: 3 node(s) didn't have free ports for the "
+                            "requested pod ports.");
+    }
+}
+
 static void volume_of_another_zone(struct town *t)
 {
     no_room(t);
@@ -356,6 +366,10 @@ static const struct public_case cases[] = {
      .source = "kubernetes/kubernetes#34583",
      .scene = volume_of_another_zone,
      .want = {"unschedulable", SEVERITY_ERROR, false, "volume node affinity"}},
+    {.name = "a new pod asks for host ports that the old one holds",
+     .source = "traefik/traefik-helm-chart#645",
+     .scene = host_ports_are_taken,
+     .want = WARN("unschedulable", "free ports")},
     {.name = "the subnet has no addresses left",
      .source = "aws/amazon-vpc-cni-k8s#59",
      .scene = no_addresses_left,
