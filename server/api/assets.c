@@ -55,19 +55,24 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
+#define DIGITS "0123456789"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+
 /* name-1A2B3C4D.js: a dash and eight or more letters and digits before the suffix, as bundlers
- * write them. */
+ * write them. Words are no hash: either there is a digit, or all is in upper case (esbuild's base32
+ * has no digit in one name of five). */
 static bool has_hash(const char *path)
 {
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const char *slash = strrchr(path, '/');
     const char *dash = strrchr(slash != NULL ? slash : path, '-');
     if (dash == NULL) {
         return false;
     }
-    size_t n = strspn(dash + 1, digits);
-    return n >= 8 && dash[1 + n] == '.' && strpbrk(dash + 1, "0123456789") < dash + 1 + n &&
-           strpbrk(dash + 1, "0123456789") != NULL;
+    size_t n = strspn(dash + 1, DIGITS UPPER LOWER);
+    bool digit = strcspn(dash + 1, DIGITS) < n;
+    bool upper = strspn(dash + 1, DIGITS UPPER) == n;
+    return n >= 8 && dash[1 + n] == '.' && (digit || upper);
 }
 
 static void add(struct assets *a, const char *path, struct buf *content)
