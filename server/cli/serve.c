@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alert/alert.h"
@@ -255,22 +256,44 @@ static void end_at_once(int sig)
     _exit(128 + sig);
 }
 
-/* Until TERM or INT. */
-static void wait_for_signals(struct serve *s, const sigset_t *set)
+/* A damaged database answers nothing that can be trusted, and is replaced at a start only. */
+static bool is_damaged(const struct serve *s)
 {
+    char why[256] = "";
+    if (!store_damage(s->config->db, why, sizeof why)) {
+        return false;
+    }
+    log_error("store",
+              "file=\"%s\" damaged=\"%s\" next=\"ending; the next start sets the file aside and "
+              "builds it anew\"",
+              s->config->db, why);
+    return true;
+}
+
+/* Until TERM or INT (true), or until the database is found damaged (false). */
+static bool wait_for_signals(struct serve *s, const sigset_t *set)
+{
+    const struct timespec look = {.tv_sec = 1};
+    bool whole = true;
     for (;;) {
-        int sig = 0;
-        if (sigwait(set, &sig) != 0 || sig != SIGHUP) {
+        int sig = sigtimedwait(set, NULL, &look);
+        if (sig == SIGTERM || sig == SIGINT) {
             log_info("stop", "signal=%d", sig);
             break;
         }
-        struct err err = {0};
-        (void)reload(s, &err); /* logged there; the old configuration goes on */
+        if (sig == SIGHUP) {
+            struct err err = {0};
+            (void)reload(s, &err); /* logged there; the old configuration goes on */
+        } else if (is_damaged(s)) {
+            whole = false;
+            break;
+        }
     }
     /* From now on a second signal ends the process where it stands: the store survives that. */
     (void)signal(SIGTERM, end_at_once);
     (void)signal(SIGINT, end_at_once);
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    return whole;
 }
 
 static void prepare_process(sigset_t *ret_set)
@@ -330,7 +353,7 @@ int command_serve(const struct args *args)
     bool ok = start_stages(&s, a, &err);
     if (ok) {
         announce(&s);
-        wait_for_signals(&s, &set);
+        ok = wait_for_signals(&s, &set);
     } else {
         (void)fprintf(stderr, "gatehouse serve: %s\n", err.text);
     }

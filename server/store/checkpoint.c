@@ -57,6 +57,9 @@ static void tell(struct checkpoint *c, int rc)
 {
     bool bad = rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED;
     atomic_fetch_add(bad ? &c->failed : &c->done, 1);
+    if (bad) {
+        damage_note(c->handle);
+    }
     if (bad && !c->failing) {
         log_warn("checkpoint", "error=\"%s\" next=\"trying again, the WAL grows meanwhile\"",
                  sqlite3_errmsg(c->handle));

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/state.h"
 
 enum { BUSY_MS = 5000 };
 
@@ -23,13 +24,13 @@ static bool set_pragmas(struct db *db, bool read_only, int64_t cache_bytes, stru
     if (!db_exec(db, text, err)) {
         return false;
     }
-    if (read_only) {
-        return db_exec(db, "PRAGMA query_only=ON", err);
-    }
-    return db_exec(db,
-                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=OFF;"
-                   "PRAGMA secure_delete=OFF; PRAGMA journal_size_limit=0;",
-                   err);
+    const char *more = read_only ? "PRAGMA query_only=ON;"
+                                 : "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                                   "PRAGMA foreign_keys=OFF; PRAGMA secure_delete=OFF;"
+                                   "PRAGMA journal_size_limit=0;";
+    /* The schema is read here, where a file that cannot be read is an error with a message: a
+     * statement that does not prepare later is our own mistake. */
+    return db_exec(db, more, err) && db_exec(db, "SELECT count(*) FROM sqlite_schema", err);
 }
 
 bool db_open(const char *path, bool read_only, int64_t cache_bytes, struct sql_list sql,
@@ -138,6 +139,7 @@ static enum err_code code_of(int rc)
 bool db_error(struct db *db, struct err *err, const char *what)
 {
     int rc = sqlite3_extended_errcode(db->handle);
+    damage_note(db->handle);
     return err_set(err, code_of(rc & 0xff), "%s (%d): %s", sqlite3_errmsg(db->handle), rc, what);
 }
 

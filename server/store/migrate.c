@@ -122,7 +122,7 @@ enum file_verdict store_look_at_file(const char *path, int newest, char *ret_why
 
 bool store_set_aside(const char *path, int64_t now, char *ret_name, size_t size, struct err *err)
 {
-    static const char *const tails[] = {"", "-wal", "-shm"};
+    static const char *const tails[] = {"", "-wal", "-shm", DAMAGE_TAIL};
     struct tm tm;
     char stamp[32];
     time_t t = (time_t)(now / 1000);

@@ -56,8 +56,13 @@ static bool prepare_file(struct store *s, char **ret_note, struct err *err)
     char why[256] = "";
     switch (store_look_at_file(s->path, migrations[MIGRATIONS - 1].number, why, sizeof why, err)) {
     case FILE_FRESH:
-    case FILE_OURS:
+        damage_forget(s->path); /* of an earlier file */
         return true;
+    case FILE_OURS:
+        if (!store_damage(s->path, why, sizeof why)) {
+            return true;
+        }
+        break;
     case FILE_NEWER:
     case FILE_FAILED:
         return err_wrap(err, "%s", s->path);

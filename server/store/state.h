@@ -213,6 +213,14 @@ struct migration {
 };
 /* Runs those past user_version, one transaction each. ERR_STORE also for a newer file. */
 bool store_migrate(struct db *db, const struct migration *m, size_t n, struct err *err) MUST_CHECK;
+/* ---- damage.c ---- */
+
+#define DAMAGE_TAIL ".damaged" /* of the note's name, behind the database's */
+/* After an error of the connection: was it damage (a malformed page, no database), it is noted
+ * beside the file, once. Thread: any, its own connection. */
+void damage_note(sqlite3 *h);
+void damage_forget(const char *path);
+
 /* What stands at path. FILE_BAD: corrupt or foreign, *ret_why (size bytes) says what. */
 enum file_verdict { FILE_FRESH, FILE_OURS, FILE_BAD, FILE_NEWER, FILE_FAILED };
 enum file_verdict store_look_at_file(const char *path, int newest, char *ret_why, size_t size,

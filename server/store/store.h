@@ -40,6 +40,10 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
                 struct err *err) MUST_CHECK;
 void store_close(struct store *s); /* accepts NULL; joins the checkpoint thread */
 
+/* Has a statement of any connection met damage in the file? Then no answer can be trusted: end, the
+ * next store_open sets the file aside. ret_why (size bytes): SQLite's words. Thread: any. */
+bool store_damage(const char *path, char *ret_why, size_t size);
+
 /* ---- what a commit changed ---- */
 
 enum feed_what { FEED_ROLLOUT, FEED_POD, FEED_NAMESPACE, FEED_ALERT, FEED_SOURCE, FEED_GROUP };

@@ -80,6 +80,24 @@ class Operator(unittest.TestCase):
         self.assertIn("newer", done.stderr)
         self.assertEqual(path.read_bytes(), before)
 
+    def test_a_database_that_goes_bad_while_it_runs_ends_it_and_is_replaced_at_the_next_start(self) -> None:
+        path = self.folder / "bad.db"
+        Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="bad").stop()  # all is in the file, not in the log
+        server = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="bad")
+        self.addCleanup(server.stop)
+        with path.open("r+b") as file:
+            for page in range(1, path.stat().st_size // 4096):
+                file.seek(page * 4096)
+                file.write(b"\xde\xad\xbe\xef" * 1024)
+        wait_until("it ends", lambda: server.alive() and server.request("/api/v1/alerts") and False or not server.alive(), 20)
+        self.assertEqual(server.popen.wait(20), 1)
+        self.assertIn(f'file="{path}" damaged="database disk image is malformed"', server.text())
+        again = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="bad")
+        self.addCleanup(again.stop)
+        self.assertEqual(again.request("/api/v1/alerts")[0], 200)
+        self.assertTrue([p for p in self.folder.glob("bad.db.set-aside-*") if p.name.endswith("Z")], again.text())
+        self.assertFalse((self.folder / "bad.db.damaged").exists())
+
     def test_reload_takes_a_valid_file_and_keeps_the_old_one_otherwise(self) -> None:
         server = Gatehouse(self.folder, ALONE)
         self.addCleanup(server.stop)

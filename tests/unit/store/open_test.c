@@ -1,4 +1,5 @@
 /* Files of all sorts: fresh, older, newer, foreign, corrupt, truncated, in use, killed. */
+#include "store/reader.h"
 #include "store_help.h"
 
 #include <signal.h>
@@ -120,21 +121,66 @@ static void a_truncated_file_is_set_aside(void **state)
     expect_set_aside(&p, "");
 }
 
-static void a_page_overwritten_with_junk_is_set_aside(void **state)
+static void overwrite_pages(const char *path, long first, long end)
 {
-    (void)state;
-    struct place p = place_new();
-    fill(p.path);
-    FILE *f = fopen(p.path, "r+b");
+    FILE *f = fopen(path, "r+b");
     assert_non_null(f);
-    for (long page = 40; page < 60; page++) {
+    for (long page = first; page < end; page++) {
         assert_int_equal(fseek(f, page * 4096, SEEK_SET), 0);
         for (int i = 0; i < 512; i++) {
             assert_int_equal(fwrite("\xde\xad\xbe\xef\x01\x02\x03\x04", 1, 8, f), 8);
         }
     }
     assert_int_equal(fclose(f), 0);
+}
+
+static void a_page_overwritten_with_junk_is_set_aside(void **state)
+{
+    (void)state;
+    struct place p = place_new();
+    fill(p.path);
+    overwrite_pages(p.path, 40, 60);
     expect_set_aside(&p, "");
+}
+
+/* A page that the check at the start has not reached, or that went bad since. */
+static void damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_start(void **state)
+{
+    (void)state;
+    struct place p = place_new();
+    struct store *s = NULL;
+    struct reader *r = NULL;
+    struct err err = {0};
+    char *note = NULL;
+    char why[256] = "";
+    fill(p.path);
+    assert_true(try_open(p.path, &s, &note, &err));
+    assert_true(reader_open(p.path, &r, &err));
+    assert_false(store_damage(p.path, why, sizeof why));
+    overwrite_pages(p.path, 2, 60);
+    int64_t firing = 0;
+    int64_t pending = 0;
+    assert_false(reader_begin(r, &err) && reader_counts(r, &firing, &pending, &err));
+    assert_non_null(strstr(err.text, "malformed"));
+    assert_true(store_damage(p.path, why, sizeof why));
+    assert_non_null(strstr(why, "malformed"));
+    reader_close(r);
+    store_close(s);
+    expect_set_aside(&p, "malformed");
+
+    p = place_new(); /* the check finds nothing: what was noted counts */
+    fill(p.path);
+    char name[128];
+    (void)snprintf(name, sizeof name, "%s.damaged", p.path);
+    write_file(name, "a bad page", 10);
+    expect_set_aside(&p, "a bad page");
+
+    p = place_new(); /* a note without its file is no word about the next one */
+    (void)snprintf(name, sizeof name, "%s.damaged", p.path);
+    write_file(name, "a bad page", 10);
+    fill(p.path);
+    assert_false(store_damage(p.path, why, sizeof why));
+    bed_remove_files(p.dir);
 }
 
 static void a_newer_file_is_refused_and_left_alone(void **state)
@@ -368,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_foreign_database_is_set_aside),
         cmocka_unit_test(a_truncated_file_is_set_aside),
         cmocka_unit_test(a_page_overwritten_with_junk_is_set_aside),
+        cmocka_unit_test(damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_start),
         cmocka_unit_test(a_newer_file_is_refused_and_left_alone),
         cmocka_unit_test(a_second_writer_is_refused),
         cmocka_unit_test(places_that_cannot_be_are_named),
