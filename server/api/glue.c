@@ -6,9 +6,12 @@
  * one waits for `proceed`. HEAD answers carry the length and no bytes. Bodies are kept by reference
  * until dispose.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/loop_h2o.h"
 #include "api/problem.h"
@@ -325,7 +328,16 @@ static void fill_request(struct inflight *f)
     new_id(f->loop, r->id);
 }
 
-static const struct exchange_ops ops = {answer, send_pieces};
+static bool client_left(struct exchange *x)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int fd = h2o_socket_get_fd(inflight_of(x)->conn->sock);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_state != TCP_ESTABLISHED;
+}
+
+static const struct exchange_ops ops = {answer, send_pieces, client_left};
 
 static int on_req(h2o_handler_t *self, h2o_req_t *req)
 {

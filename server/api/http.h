@@ -122,6 +122,9 @@ struct exchange_ops {
     /* Sends pieces (never none); worker_written(x) follows once they are out. last: the stream ends
      * with them (it may be gone on return, and there may be none). */
     void (*send)(struct exchange *x, const struct piece *pieces, size_t n, bool last);
+    /* Has the client closed its end? Nothing is read from it while it is parked, so it is asked
+     * for. */
+    bool (*left)(struct exchange *x);
 };
 
 enum outcome { OUTCOME_ANSWER, OUTCOME_PARKED, OUTCOME_STREAM };

@@ -13,7 +13,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 
-enum { BUCKETS = 256, JITTER_SHARE = 16 };
+enum { BUCKETS = 256, JITTER_SHARE = 16, LEFT_MS = 2000 };
 
 struct waiter {
     struct waiters *ws;
@@ -39,6 +39,7 @@ struct waiters {
     struct worker *w;
     struct waiter *buckets[BUCKETS];
     unsigned n_touched;
+    int64_t left_asked_ms; /* when all were last asked whether their client is there */
 };
 
 /* ---- an answer ---- */
@@ -273,8 +274,11 @@ void waiters_tick(struct waiters *ws)
     }
 }
 
+/* A client that has left gets its answer now: it holds one of http.max_waiters. */
 void waiters_beat(struct waiters *ws, int64_t now_ms)
 {
+    bool ask = now_ms - ws->left_asked_ms >= LEFT_MS;
+    ws->left_asked_ms = ask ? now_ms : ws->left_asked_ms;
     for (unsigned i = 0; i < BUCKETS; i++) {
         for (struct waiter *wt = ws->buckets[i]; wt != NULL;) {
             struct waiter *next = wt->next;
@@ -282,6 +286,8 @@ void waiters_beat(struct waiters *ws, int64_t now_ms)
                 look_at(wt, true);
             } else if (wt->stream) {
                 beat(wt, now_ms);
+            } else if (ask && wt->x->ops->left(wt->x)) {
+                look_at(wt, true);
             }
             wt = next;
         }

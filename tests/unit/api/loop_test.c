@@ -323,6 +323,33 @@ static void given_the_connection_cap_when_reached_then_the_rest_waits_its_turn(v
     bed_stop(&b);
 }
 
+/* Somebody who asked and left must not take the place of who comes later. */
+static void given_a_waiter_that_left_when_another_comes_then_there_is_room(void **state)
+{
+    (void)state;
+    struct bed b;
+    static const char request[] =
+        "GET /api/v1/namespaces/shop/rollouts/Deployment/web/wait?timeout=600 HTTP/1.1\r\n" HOST
+        "\r\n";
+    bed_start(&b, "http: {max_waiters: 1}\n");
+    int first = dial(&b);
+    say(first, request);
+    struct pollfd p = {.fd = first, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 300), 0); /* it waits */
+    assert_non_null(strstr(ask(&b, request, "}"), "HTTP/1.1 429 "));
+    (void)close(first);
+    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    bool parked = false;
+    while (!parked && clock_mono_ms() < until) {
+        p.fd = dial(&b);
+        say(p.fd, request);
+        parked = poll(&p, 1, 300) == 0;
+        (void)close(p.fd);
+    }
+    assert_true(parked);
+    bed_stop(&b);
+}
+
 static void given_a_redelivery_when_posted_then_the_writer_gets_a_command(void **state)
 {
     (void)state;
@@ -676,6 +703,7 @@ int main(void)
         cmocka_unit_test(given_ceilings_when_passed_then_clear_answers),
         cmocka_unit_test(given_a_slow_client_when_it_dribbles_then_others_are_served),
         cmocka_unit_test(given_the_connection_cap_when_reached_then_the_rest_waits_its_turn),
+        cmocka_unit_test(given_a_waiter_that_left_when_another_comes_then_there_is_room),
         cmocka_unit_test(given_a_redelivery_when_posted_then_the_writer_gets_a_command),
         cmocka_unit_test(
             given_many_readers_and_a_stuck_one_when_news_come_then_all_others_hear_them),

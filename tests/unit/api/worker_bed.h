@@ -29,6 +29,7 @@ struct client {
     bool ended;    /* the stream ended */
     unsigned sends;
     bool writing; /* a send is under way */
+    bool left;    /* it closed its end */
 };
 
 INLINE void client_answer(struct exchange *x)
@@ -50,7 +51,12 @@ INLINE void client_send(struct exchange *x, const struct piece *pieces, size_t n
     c->ended = last;
 }
 
-static const struct exchange_ops client_ops = {client_answer, client_send};
+INLINE bool client_left(struct exchange *x)
+{
+    return ((struct client *)x)->left;
+}
+
+static const struct exchange_ops client_ops = {client_answer, client_send, client_left};
 
 /* The write is done: what is under way was taken by the client. */
 INLINE void client_written(struct client *c)
