@@ -27,6 +27,7 @@ struct queue {
     uint64_t pushed;
     uint64_t found_full;
     bool closed;
+    bool closing; /* the next push that finds it full closes it */
 };
 
 static void cond_init(pthread_cond_t *cond)
@@ -103,6 +104,13 @@ static bool wait_on(pthread_cond_t *cond, struct queue *q, int timeout_ms,
     return pthread_cond_timedwait(cond, &q->lock, deadline) != ETIMEDOUT;
 }
 
+static void close_locked(struct queue *q)
+{
+    q->closed = true;
+    pthread_cond_broadcast(&q->not_empty);
+    pthread_cond_broadcast(&q->not_full);
+}
+
 enum queue_result queue_push(struct queue *q, void *item, size_t weight, int timeout_ms)
 {
     struct timespec deadline = deadline_in(timeout_ms > 0 ? timeout_ms : 0);
@@ -110,8 +118,11 @@ enum queue_result queue_push(struct queue *q, void *item, size_t weight, int tim
     pthread_mutex_lock(&q->lock);
     if (!q->closed && !has_room(q, weight)) {
         q->found_full++;
-        while (timeout_ms != 0 && !q->closed && !has_room(q, weight) &&
+        while (timeout_ms != 0 && !q->closed && !q->closing && !has_room(q, weight) &&
                wait_on(&q->not_full, q, timeout_ms, &deadline)) {
+        }
+        if (q->closing && !has_room(q, weight)) {
+            close_locked(q);
         }
     }
     if (q->closed) {
@@ -155,8 +166,14 @@ size_t queue_drain(struct queue *q, void **items, size_t max, int timeout_ms)
 void queue_close(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);
-    q->closed = true;
-    pthread_cond_broadcast(&q->not_empty);
+    close_locked(q);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void queue_close_when_full(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closing = true;
     pthread_cond_broadcast(&q->not_full);
     pthread_mutex_unlock(&q->lock);
 }

@@ -34,6 +34,9 @@ size_t queue_drain(struct queue *q, void **items, size_t max, int timeout_ms);
 
 /* No further pushes; waiters wake; what is inside can still be drained. Thread: any. */
 void queue_close(struct queue *q);
+/* From now on nobody waits for room: a push that finds none closes the queue, so that what comes
+ * after the one that was refused is refused as well. */
+void queue_close_when_full(struct queue *q);
 
 struct queue_stats {
     size_t items;

@@ -234,8 +234,10 @@ static bool start_stages(struct serve *s, struct arena *a, struct err *err)
            api_start(s->api, s->writer, err) && start_sources(s, &resume, err);
 }
 
+/* A store that takes nothing must not hold the sources, which wait for room, for ever. */
 static void stop_stages(struct serve *s)
 {
+    queue_close_when_full(s->queue);
     kube_source_stop(s->kube);
     elb_source_stop(s->elb);
     api_stop(s->api);

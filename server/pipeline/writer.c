@@ -213,7 +213,8 @@ static bool persist(struct writer *w)
             wait_retry(w);
         }
     }
-    log_error("stop", "uncommitted=%zu error=\"the store refused them\"", w->n_held);
+    log_error("stop", "uncommitted=%zu error=\"the store refused them\" next=\"they come again\"",
+              w->n_held + queue_stats(w->opt.in).items);
     drop_held(w, false);
     return false;
 }
@@ -248,7 +249,7 @@ static void *writer_main(void *arg)
         /* The queue is closed before `stopping` is set: empty now means empty for ever. */
         more = n > 0 || !atomic_load(&w->stopping);
         if (transact_wanted(w) && !persist(w)) {
-            more = n > 0;
+            break; /* what is still queued would be refused as well */
         }
         tell_wishes(w);
     }
