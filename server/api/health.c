@@ -57,7 +57,7 @@ static void check(struct buf *out, bool *all, const char *name, bool ok, const c
 /* A list of a hundred thousand pods takes seconds, not a minute. */
 static bool writer_lives(const struct writer_metrics *m)
 {
-    return clock_unix_ms() - m->beat_at < WRITER_DEAD_MS;
+    return clock_mono_ms() - m->beat_ms < WRITER_DEAD_MS;
 }
 
 /* Every check on its line. Returns whether all hold. */

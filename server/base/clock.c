@@ -29,6 +29,11 @@ int64_t clock_mono_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+int64_t clock_unix_of(int64_t mono_ms)
+{
+    return mono_ms != 0 ? clock_unix_ms() - (clock_mono_ms() - mono_ms) : 0;
+}
+
 char *clock_format(int64_t unix_ms, char text[CLOCK_TEXT_SIZE])
 {
     text[0] = '\0';

@@ -14,6 +14,9 @@ enum { CLOCK_TEXT_SIZE = 32 };
 int64_t clock_unix_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void); /* for latencies */
+/* The Unix time of a monotonic moment, by what the wall clock says now: what is remembered as a
+ * monotonic moment keeps its age when the wall clock is set. 0 stays 0. */
+int64_t clock_unix_of(int64_t mono_ms);
 
 /* "2026-11-23T10:24:40Z", with ".213" when there are milliseconds; "" for 0. Returns `text`.
  * Thread: any. */

@@ -81,7 +81,7 @@ struct writer_metrics {
     uint64_t judged;        /* rollouts judged */
     uint64_t failures;      /* transactions that failed and were tried again */
     int64_t last_commit_at; /* Unix ms */
-    int64_t beat_at;        /* Unix ms: last time the thread went round, commit or not */
+    int64_t beat_ms;        /* monotonic: last time the thread went round, commit or not */
     int64_t judge_us_max;   /* slowest judgement, with its facts */
     bool failing;           /* the store refuses writes just now */
     bool settled;           /* all kinds are in: verdicts are whole */

@@ -265,11 +265,24 @@ static bool keep_house(struct writer *w, struct err *err)
 
 /* ---- the transaction ---- */
 
+/* Moments to look again were stored by the old clock and lie too far ahead: all is judged now. */
+static void look_at_clock(struct writer *w, int64_t now, int64_t mono)
+{
+    int64_t ahead = now - mono;
+    int64_t set_back = w->clock_ahead - ahead;
+    if (w->clock_ahead != 0 && set_back > SET_BACK_MS && w->judging) {
+        log_warn("clock", "set_back_ms=%" PRId64 " next=\"judging everything anew\"", set_back);
+        store_dirty_all(w->opt.store);
+    }
+    w->clock_ahead = ahead;
+}
+
 static void look_around(struct writer *w)
 {
     int64_t now = clock_unix_ms();
     int64_t mono = clock_mono_ms();
     look_settled(w);
+    look_at_clock(w, now, mono);
     if (w->judging && (now >= w->next_look || mono - w->look_asked_at >= BEAT_MS)) {
         int64_t next = store_dirty_due(w->opt.store, now);
         w->next_look = next > 0 ? next : INT64_MAX;

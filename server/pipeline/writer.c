@@ -192,7 +192,7 @@ static bool persist(struct writer *w)
         struct commit c = {0};
         struct err err = {0};
         bool is_committed = false;
-        atomic_store(&w->m_beat_at, clock_unix_ms());
+        atomic_store(&w->m_beat_ms, clock_mono_ms());
         if ((w->revision_known || transact_revision(w, &err)) &&
             transact(w, &c, &is_committed, &err)) {
             if (is_committed) {
@@ -245,7 +245,7 @@ static void *writer_main(void *arg)
         bool alone = w->judge_alone;
         w->judge_alone = false;
         size_t n = alone ? 1 : take(w, transact_wait_ms(w));
-        atomic_store(&w->m_beat_at, clock_unix_ms());
+        atomic_store(&w->m_beat_ms, clock_mono_ms());
         /* The queue is closed before `stopping` is set: empty now means empty for ever. */
         more = n > 0 || !atomic_load(&w->stopping);
         if (transact_wanted(w) && !persist(w)) {
@@ -340,7 +340,7 @@ void writer_metrics(const struct writer *w, struct writer_metrics *ret)
                                    .judged = atomic_load(&w->m_judged),
                                    .failures = atomic_load(&w->m_failures),
                                    .last_commit_at = atomic_load(&w->m_last_commit_at),
-                                   .beat_at = atomic_load(&w->m_beat_at),
+                                   .beat_ms = atomic_load(&w->m_beat_ms),
                                    .judge_us_max = atomic_load(&w->m_judge_us_max),
                                    .failing = atomic_load(&w->m_failing),
                                    .settled = atomic_load(&w->m_settled),

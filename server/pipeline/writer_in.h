@@ -24,6 +24,7 @@ enum {
     BEAT_MS = 1000,           /* the thread goes round at least so often */
     RETRY_MS = 1000,          /* between tries of a transaction that fails */
     LAST_TRIES = 3,           /* of such a one when stopping */
+    SET_BACK_MS = 5000,       /* the wall clock: more than slewing does */
     SKIP_MAX = 32,            /* judgements put aside, since they fail by our own mistake */
     SKIP_MS = 60000,          /* ... for so long */
     NOTES_SEEN = 1024,        /* annotations complained about already */
@@ -82,6 +83,7 @@ struct writer {
     int64_t revision;        /* last committed */
     int64_t look_asked_at;   /* monotonic */
     int64_t next_look;       /* Unix ms; INT64_MAX = none */
+    int64_t clock_ahead;     /* of the monotonic clock, when last looked at; 0 = not yet */
     int64_t housekeeping_at; /* monotonic */
     int64_t wishes_at;       /* monotonic */
     uint64_t wishes_hash;
@@ -89,7 +91,7 @@ struct writer {
     size_t n_notes;
 
     _Atomic uint64_t m_changes, m_commits, m_judged, m_failures;
-    _Atomic int64_t m_last_commit_at, m_beat_at, m_judge_us_max;
+    _Atomic int64_t m_last_commit_at, m_beat_ms, m_judge_us_max;
     _Atomic uint64_t m_latency[LATENCY_BUCKETS], m_latency_sum_us;
 };
 

@@ -60,7 +60,7 @@ static void site_is_fine(struct elb_site *s, enum elb_call_kind kind)
     s->budget = s->budget < ELB_BUDGET ? s->budget + 1 : ELB_BUDGET;
     elb_poll_denied(s, kind, false);
     if ((s->denied >> CALL_HEALTH & 1U) == 0) {
-        s->ok_at = s->identity.env->now();
+        s->ok_ms = clock_mono_ms();
         elb_poll_site_state(s, SOURCE_OK, "%s", "");
     }
 }

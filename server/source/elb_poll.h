@@ -32,7 +32,7 @@ struct elb_site {
     enum source_state state;
     char message[400];
     unsigned denied; /* bits of calls (enum elb_call_kind) that are refused for want of a right */
-    int64_t ok_at;
+    int64_t ok_ms;   /* monotonic, of the last good answer; 0 = none */
     int64_t told_at;
     int64_t blocked_until; /* no credentials: next attempt */
     bool held;             /* in this pass: no credentials yet, or no token */
@@ -123,7 +123,7 @@ struct elb_poll {
     size_t n_groups;
     enum source_state state; /* of "aws" as a whole, as last told */
     char message[400];
-    int64_t ok_at;
+    int64_t ok_ms; /* monotonic, of the last good answer; 0 = none */
     int64_t told_at;
     uint64_t m_calls, m_errors, m_throttled, m_connections;
     int64_t skew_ms;

@@ -56,7 +56,7 @@ static const char *message_of(const struct elb_site *s, struct buf *text)
 enum { HEARTBEAT_MS = 10000 };
 
 static void tell(struct elb_poll *p, const char *name, enum source_state state, const char *message,
-                 int64_t ok_at)
+                 int64_t ok_ms)
 {
     struct change *c = change_new(CHANGE_SOURCE, 1024);
     c->received_at = clock_unix_ms();
@@ -64,7 +64,7 @@ static void tell(struct elb_poll *p, const char *name, enum source_state state, 
                                        .state = state,
                                        .message = arena_strdup(c->arena, message),
                                        .at = c->received_at,
-                                       .ok_at = ok_at};
+                                       .ok_at = clock_unix_of(ok_ms)};
     if (queue_push(p->out, c, change_weight(c), -1) != QUEUE_OK) {
         change_free(c);
     }
@@ -98,9 +98,9 @@ void elb_poll_report(struct elb_poll *p, int64_t mono)
         }
         char name[128];
         (void)snprintf(name, sizeof name, "aws/%s/%s", s->account, s->region);
-        tell(p, name, s->state, message_of(s, &text), s->ok_at);
+        tell(p, name, s->state, message_of(s, &text), s->ok_ms);
         s->told_at = mono;
-        p->ok_at = s->ok_at > p->ok_at ? s->ok_at : p->ok_at;
+        p->ok_ms = s->ok_ms > p->ok_ms ? s->ok_ms : p->ok_ms;
     }
     const struct elb_site *worst = worst_site(p);
     enum source_state state = worst != NULL ? worst->state : p->state;
@@ -111,7 +111,7 @@ void elb_poll_report(struct elb_poll *p, int64_t mono)
         if (message != p->message) {
             (void)snprintf(p->message, sizeof p->message, "%s", message);
         }
-        tell(p, "aws", p->state, p->message, p->ok_at);
+        tell(p, "aws", p->state, p->message, p->ok_ms);
         p->told_at = mono;
     }
 }

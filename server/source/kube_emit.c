@@ -131,7 +131,7 @@ void emit_list_abort(struct kube_emit *e)
 
 void emit_bookmark(struct kube_emit *e, const char *rv)
 {
-    e->ok_at = clock_unix_ms();
+    e->ok_ms = clock_mono_ms();
     if (e->partial) {
         return;
     }
@@ -155,7 +155,7 @@ static void push_source(struct kube_emit *e)
         .state = e->reported,
         .message = arena_strdup(c->arena, e->reported_message),
         .at = clock_unix_ms(),
-        .ok_at = e->ok_at};
+        .ok_at = clock_unix_of(e->ok_ms)};
     c->settled = e->settled;
     e->alive_due_ms = clock_mono_ms() + ALIVE_MS;
     push_control(e, c);
@@ -164,7 +164,7 @@ static void push_source(struct kube_emit *e)
 void emit_report(struct kube_emit *e, enum source_state state, const char *message)
 {
     if (state == SOURCE_OK) {
-        e->ok_at = clock_unix_ms();
+        e->ok_ms = clock_mono_ms();
     }
     if (state == e->reported && strcmp(message, e->reported_message) == 0) {
         return;
@@ -182,9 +182,9 @@ void emit_settle(struct kube_emit *e)
     }
 }
 
-void emit_alive(struct kube_emit *e, int64_t seen_at)
+void emit_alive(struct kube_emit *e, int64_t seen_ms)
 {
-    e->ok_at = seen_at > e->ok_at ? seen_at : e->ok_at;
+    e->ok_ms = seen_ms > e->ok_ms ? seen_ms : e->ok_ms;
     if (e->reported == SOURCE_OK && clock_mono_ms() >= e->alive_due_ms) {
         push_source(e);
     }

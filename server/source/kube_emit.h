@@ -23,7 +23,7 @@ struct kube_emit {
     bool settled;               /* nobody waits for this kind: it was said once */
     enum source_state reported; /* last CHANGE_SOURCE */
     char reported_message[256];
-    int64_t ok_at;        /* Unix ms of the last good sign */
+    int64_t ok_ms;        /* monotonic, of the last good sign; 0 = none */
     int64_t alive_due_ms; /* monotonic: the next sign of life */
 };
 
@@ -54,6 +54,6 @@ void emit_report(struct kube_emit *e, enum source_state state, const char *messa
 void emit_settle(struct kube_emit *e);
 /* The last good sign was then (Unix ms): passed on now and then while the source is ok, so that its
  * age is known. */
-void emit_alive(struct kube_emit *e, int64_t seen_at);
+void emit_alive(struct kube_emit *e, int64_t seen_ms);
 
 #endif

@@ -66,7 +66,7 @@ void source_report(struct kube_source *k, enum source_state state, const char *m
 {
     int64_t now = clock_unix_ms();
     if (state == SOURCE_OK) {
-        k->ok_at = now;
+        k->ok_ms = clock_mono_ms();
     }
     bool same = state == k->state && strcmp(message, k->message) == 0;
     if (same && (state != SOURCE_OK || clock_mono_ms() < k->heartbeat_due)) {
@@ -89,7 +89,7 @@ void source_report(struct kube_source *k, enum source_state state, const char *m
                                        .state = state,
                                        .message = arena_strdup(c->arena, message),
                                        .at = now,
-                                       .ok_at = k->ok_at};
+                                       .ok_at = clock_unix_of(k->ok_ms)};
     source_push(k, c);
 }
 
@@ -97,15 +97,13 @@ void source_report(struct kube_source *k, enum source_state state, const char *m
 
 static void report_connection(struct kube_source *k)
 {
-    int64_t ok_at = k->ok_at;
     bool trouble = false;
     for (int i = 0; i < KIND_COUNT; i++) {
         const struct kube_watch *w = &k->watches[i];
-        int64_t seen = kube_watch_seen_at(w);
-        ok_at = seen > ok_at ? seen : ok_at;
+        int64_t seen = kube_watch_seen_ms(w);
+        k->ok_ms = seen > k->ok_ms ? seen : k->ok_ms;
         trouble = trouble || w->emit.reported == SOURCE_UNREACHABLE;
     }
-    k->ok_at = ok_at;
     if (k->state == SOURCE_OK && !trouble && clock_mono_ms() >= k->heartbeat_due) {
         k->heartbeat_due = clock_mono_ms() + HEARTBEAT_MS;
         struct change *c = change_new(CHANGE_SOURCE, 512);
@@ -113,7 +111,7 @@ static void report_connection(struct kube_source *k)
                                            .state = SOURCE_OK,
                                            .message = "",
                                            .at = clock_unix_ms(),
-                                           .ok_at = ok_at};
+                                           .ok_at = clock_unix_of(k->ok_ms)};
         source_push(k, c);
     } else if (k->state == SOURCE_OK && trouble && clock_mono_ms() >= k->doubt_due) {
         k->doubt_due = clock_mono_ms() + DOUBT_MS;

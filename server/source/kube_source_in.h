@@ -46,7 +46,7 @@ struct kube_source {
     /* the connection */
     enum source_state state;
     char message[256];
-    int64_t ok_at;
+    int64_t ok_ms; /* monotonic, of the last good sign; 0 = none */
     int64_t heartbeat_due;
     int64_t doubt_due; /* monotonic: a kind in trouble makes us ask the server itself */
     /* for other threads */

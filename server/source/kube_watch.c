@@ -348,14 +348,13 @@ bool kube_watch_syncing(const struct kube_watch *w)
     return (w->state == WATCH_LISTING || w->state == WATCH_QUEUED) && !w->synced;
 }
 
-int64_t kube_watch_seen_at(const struct kube_watch *w)
+int64_t kube_watch_seen_ms(const struct kube_watch *w)
 {
-    int64_t seen = w->emit.ok_at;
-    int64_t ago = clock_unix_ms() - clock_mono_ms();
+    int64_t seen = w->emit.ok_ms;
     for (uint32_t i = 0; i < w->n_streams; i++) {
         const struct watch_stream *s = &w->streams[i];
         bool live = w->state == WATCH_LIVE && s->call != NULL && s->opened_ms != 0;
-        int64_t at = live ? s->call->last_byte_ms + ago : 0;
+        int64_t at = live ? s->call->last_byte_ms : 0;
         seen = at > seen ? at : seen;
     }
     return seen;
@@ -415,7 +414,7 @@ static int64_t step_live(struct kube_watch *w, int64_t now)
         next = wish > 0 && (next == 0 || wish < next) ? wish : next;
     }
     note_good(w, now);
-    emit_alive(&w->emit, kube_watch_seen_at(w));
+    emit_alive(&w->emit, kube_watch_seen_ms(w));
     return next;
 }
 

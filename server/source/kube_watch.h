@@ -104,8 +104,8 @@ void kube_watch_room(struct kube_watch *w);
 int64_t kube_watch_step(struct kube_watch *w, bool may_sync);
 /* It has, or waits for, an initial sync. */
 bool kube_watch_syncing(const struct kube_watch *w);
-/* Unix ms of the last sign that its watches work. */
-int64_t kube_watch_seen_at(const struct kube_watch *w);
+/* Monotonic ms of the last sign that its watches work; 0 = none yet. */
+int64_t kube_watch_seen_ms(const struct kube_watch *w);
 
 /* From the stream of a WatchList, while its call runs: the list stands at this version. */
 void kube_watch_initial_ended(struct kube_watch *w, const char *rv);

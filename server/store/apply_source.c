@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "store/state.h"
 
-enum { SOURCES_MAX = 256 };
+enum { SOURCES_MAX = 256, SET_BACK_MS = 60000 };
 
 enum kind kind_of_source(const char *name)
 {
@@ -140,11 +140,13 @@ bool apply_source(struct store *s, const struct change *c, struct err *err)
     bool moved = fresh || r->state != src->state;
     char message[sizeof r->message];
     (void)snprintf(message, sizeof message, "%s", src->message);
-    r->ok_at = src->ok_at > r->ok_at ? src->ok_at : r->ok_at;
+    /* What lies ahead was written before the clock was set back: it would hide an outage. */
+    bool ahead = r->ok_at > s->now + SET_BACK_MS;
+    r->ok_at = src->ok_at > r->ok_at || ahead ? src->ok_at : r->ok_at;
     settle(s, c);
     if (!moved && strcmp(r->message, message) == 0) {
         int64_t age = s->now - r->ok_written_at;
-        bool due = r->ok_at > r->ok_written_at && (age >= OK_WRITE_MS || age < 0);
+        bool due = ahead || age < 0 || (r->ok_at > r->ok_written_at && age >= OK_WRITE_MS);
         return !due || write_source(s, r, err);
     }
     int from = fresh ? -1 : (int)r->state;

@@ -117,7 +117,7 @@ static void run(struct checkpoint *c)
 static bool wait_turn(struct checkpoint *c)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += EVERY_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
@@ -154,7 +154,11 @@ bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic u
     c->wal = xmalloc(strlen(path) + 5);
     (void)sprintf(c->wal, "%s-wal", path);
     (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->wake, NULL);
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the wall clock may be set back */
+    (void)pthread_cond_init(&c->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
     int rc = sqlite3_open_v2(path, &c->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
         (void)sqlite3_busy_handler(c->handle, be_patient, NULL);

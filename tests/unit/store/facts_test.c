@@ -211,6 +211,26 @@ static void signs_of_life_are_no_changes(void **state)
     bed_fini(&b);
 }
 
+/* A time that lies ahead would hide an outage until the clock has come so far again. */
+static void a_clock_that_was_set_back_leaves_no_sign_of_life_ahead(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    bed_do(&b, source("kubernetes", SOURCE_OK, "", b.now));
+    b.now -= 7200000;
+    bed_do(&b, source("kubernetes", SOURCE_OK, "", b.now));
+    assert_true(source_get(b.s, "kubernetes")->ok_at == b.now - 1000);
+    assert_true(ask(&b, "SELECT ok_at FROM source") == b.now - 1000);
+    assert_false(store_is_stale(b.s, b.now));
+    assert_true(store_is_stale(b.s, b.now + 3600000));
+    /* a batch's own time may lie a little behind its changes' */
+    bed_do(&b, source("kubernetes", SOURCE_OK, "", b.now + 4000));
+    bed_do(&b, source("kubernetes", SOURCE_UNREACHABLE, "refused", 0));
+    assert_true(source_get(b.s, "kubernetes")->ok_at > b.now);
+    bed_fini(&b);
+}
+
 static void a_namespaces_facts_are_kept_until_something_in_them_changes(void **state)
 {
     (void)state;
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(sources_are_facts),
         cmocka_unit_test(an_accounts_trouble_is_its_groups_error),
         cmocka_unit_test(signs_of_life_are_no_changes),
+        cmocka_unit_test(a_clock_that_was_set_back_leaves_no_sign_of_life_ahead),
         cmocka_unit_test(a_namespaces_facts_are_kept_until_something_in_them_changes),
         cmocka_unit_test(facts_of_many_namespaces_in_one_transaction_stay_bounded),
         cmocka_unit_test(spans_without_an_injector_are_remembered),
