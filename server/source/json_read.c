@@ -43,15 +43,29 @@ static const char *text_of(const json_t *j, struct arena *a)
     return utf8_clean(a, json_string_value(j), json_string_length(j));
 }
 
+/* A real stands for an integer where it is one: see json_read_bytes. */
+static bool whole_number(const json_t *j, int64_t *ret)
+{
+    static const double limit = 9007199254740992.0; /* 2^53: exact up to there */
+    if (json_is_integer(j)) {
+        *ret = json_integer_value(j);
+        return true;
+    }
+    double d = json_is_real(j) ? json_real_value(j) : limit;
+    if (d <= -limit || d >= limit || d != (double)(int64_t)d) {
+        return false;
+    }
+    *ret = (int64_t)d;
+    return true;
+}
+
 static const char *number_text(const json_t *j, struct arena *a)
 {
     if (json_is_string(j)) {
         return text_of(j, a);
     }
-    if (json_is_integer(j)) {
-        return arena_printf(a, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
-    }
-    return "";
+    int64_t n = 0;
+    return whole_number(j, &n) ? arena_printf(a, "%" PRId64, n) : "";
 }
 
 static void read_kvs(const struct field *f, const json_t *j, struct arena *a, struct kvs *ret)
@@ -136,9 +150,7 @@ static void read_value(const struct field *f, const json_t *j, struct arena *a, 
         break;
     }
     case FIELD_INT:
-        if (json_is_integer(j)) {
-            *(int64_t *)p = json_integer_value(j);
-        }
+        (void)whole_number(j, p); /* no whole number: stays absent */
         break;
     case FIELD_BOOL:
         if (json_is_boolean(j)) {
@@ -205,11 +217,21 @@ bool json_read_object(enum kind kind, const json_t *json, struct arena *arena, v
     return true;
 }
 
+/* jansson refuses a whole document for one such integer: then all its numbers are read as reals. */
+json_t *json_read_bytes(const char *text, size_t len, json_error_t *ret_why)
+{
+    json_t *doc = json_loadb(text, len, JSON_ALLOW_NUL, ret_why);
+    if (doc == NULL && json_error_code(ret_why) == json_error_numeric_overflow) {
+        doc = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, ret_why);
+    }
+    return doc;
+}
+
 bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *arena,
                     void *ret_record, struct err *err)
 {
     json_error_t je;
-    json_t *j = json_loadb(text, len, JSON_ALLOW_NUL, &je);
+    json_t *j = json_read_bytes(text, len, &je);
     if (j == NULL) {
         return err_set(err, ERR_INPUT, "%s: byte %d: not JSON: %s", kind_info(kind)->name,
                        je.position, je.text);

@@ -195,6 +195,8 @@ static void on_question_failed(struct kube_source *k, const struct kube_call *ca
     } else if (call->retry_after_ms > 0) {
         (void)snprintf(text, sizeof text, "HTTP %d, the server asks to wait %" PRId64 " s",
                        call->status, call->retry_after_ms / 1000);
+    } else if (call->status == 200) {
+        (void)snprintf(text, sizeof text, "its answer is cut or not JSON");
     } else {
         (void)snprintf(text, sizeof text, "HTTP %d", call->status);
     }

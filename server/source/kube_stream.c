@@ -113,7 +113,7 @@ static bool on_page_frame(struct watch_stream *s, enum frame_what what, const ch
     json_t *doc = NULL;
     if (s->reader.form == FRAME_JSON_LIST) {
         json_error_t je;
-        doc = json_loadb(data, len, JSON_ALLOW_NUL, &je);
+        doc = json_read_bytes(data, len, &je);
         if (doc == NULL && what == FRAME_META) {
             return err_set(err, ERR_INPUT, "list metadata is not JSON: %.100s", je.text);
         }
@@ -281,7 +281,7 @@ static bool event_from_protobuf(const char *data, size_t len, struct event *e, s
 static bool on_json_frame(struct watch_stream *s, const char *data, size_t len, struct err *err)
 {
     json_error_t je = {.text = ""};
-    json_t *doc = json_loadb(data, len, JSON_ALLOW_NUL, &je);
+    json_t *doc = json_read_bytes(data, len, &je);
     const char *type = json_string_value(json_object_get(doc, "type"));
     struct event e = {.type = ""};
     e.object.json = json_object_get(doc, "object");

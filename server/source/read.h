@@ -50,6 +50,10 @@ bool json_read_object(enum kind kind, const json_t *json, struct arena *arena, v
                       struct err *err) MUST_CHECK;
 bool json_read_table(const struct field_table *table, const json_t *json, struct arena *arena,
                      void *ret_record, struct err *err) MUST_CHECK;
+/* Parses JSON as a server sends it: NUL characters are taken, and integers beyond 64 bits, which
+ * custom resources may hold, do not spoil an object. NULL with *ret_why set when it is no JSON; a
+ * new reference else. */
+json_t *json_read_bytes(const char *text, size_t len, json_error_t *ret_why);
 /* Parses and reads one object from text. */
 bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *arena,
                     void *ret_record, struct err *err) MUST_CHECK;

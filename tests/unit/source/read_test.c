@@ -163,6 +163,22 @@ static void given_wrongly_typed_json_when_read_then_the_fields_are_absent(void *
     assert_int_equal(err.code, ERR_INPUT);
 }
 
+/* Custom resources may hold what no field of ours does: the object is read all the same. */
+static void given_an_integer_beyond_64_bits_when_read_then_the_other_numbers_are_there(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"metadata\":{\"name\":\"web\",\"generation\":7},"
+                               "\"spec\":{\"replicas\":3,\"odd\":9223372036854775808},"
+                               "\"status\":{\"observedGeneration\":\"7\",\"replicas\":1e30}}";
+    AUTO_PTR(arena) a = arena_new(0);
+    struct kube_workload w;
+    struct err err = {0};
+    assert_true(json_read_text(KIND_ARGO_ROLLOUT, text, strlen(text), a, &w, &err));
+    assert_string_equal(w.meta.name, "web");
+    assert_int_equal(w.meta.generation, 7);
+    assert_int_equal(w.replicas, 3);
+}
+
 static void given_a_status_when_read_in_both_forms_then_equal(void **state)
 {
     (void)state;
@@ -184,6 +200,8 @@ int main(void)
         cmocka_unit_test(given_recorded_lists_when_read_in_both_forms_then_the_records_are_equal),
         cmocka_unit_test(given_a_recorded_pod_when_read_then_the_wanted_fields_are_there),
         cmocka_unit_test(given_wrongly_typed_json_when_read_then_the_fields_are_absent),
+        cmocka_unit_test(
+            given_an_integer_beyond_64_bits_when_read_then_the_other_numbers_are_there),
         cmocka_unit_test(given_a_status_when_read_in_both_forms_then_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
