@@ -9,6 +9,8 @@
 
 #include "store/state.h"
 
+enum { BALANCER_UNUSED_MS = 3600000 };
+
 /* What can go, least missed first. */
 static const unsigned by_age[] = {SQL_OLD_TRANSITIONS, SQL_OLD_FINDINGS,  SQL_OLD_ATTEMPTS,
                                   SQL_OLD_DELIVERIES,  SQL_OLD_REVISIONS, SQL_OLD_ALERTS,
@@ -56,6 +58,14 @@ static bool used_bytes(struct store *s, int64_t *ret, struct err *err)
     return true;
 }
 
+/* Those that no group names any more. One may be described before its group is: it has an hour. */
+static bool drop_balancers(struct store *s, int64_t now, struct err *err)
+{
+    sqlite3_stmt *st = db_get(&s->db, SQL_BALANCERS_UNUSED);
+    db_bind(st, "i", now - BALANCER_UNUSED_MS);
+    return db_run(&s->db, st, err);
+}
+
 bool store_retain(struct store *s, int64_t now, int rows, bool *ret_left, struct err *err)
 {
     int64_t removed = 0;
@@ -73,7 +83,7 @@ bool store_retain(struct store *s, int64_t now, int rows, bool *ret_left, struct
     if (large && removed < rows && !remove_older(s, now, rows - removed, &more, err)) {
         return false;
     }
-    if (!groups_drop_unbound(s, err)) {
+    if (!groups_drop_unbound(s, err) || !drop_balancers(s, now, err)) {
         return false;
     }
     *ret_left = removed + more >= rows;

@@ -90,6 +90,29 @@ static void past_its_size_the_oldest_goes_first(void **state)
     bed_fini(&b);
 }
 
+static void load_balancers_that_no_group_names_go_after_a_while(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    assert_int_equal(
+        sqlite3_exec(store_db(b.s)->handle,
+                     "INSERT INTO binding_group VALUES (1, 1, 'web', 'group', '');"
+                     "INSERT INTO target_group (cluster, arn, balancer_arn, behind_arn)"
+                     " VALUES (1, 'group', 'of-a-group', 'behind-a-group');"
+                     "INSERT INTO balancer VALUES ('of-a-group', x'', 1), ('behind-a-group', x'',"
+                     " 1), ('of-none', x'', 1), ('new', x'', 1750000000000)",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)retain_all(&b, 100);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM balancer"), 3);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM balancer WHERE arn = 'of-none'"), 0);
+    b.now += 7200000;
+    (void)retain_all(&b, 100);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM balancer"), 2);
+    bed_fini(&b);
+}
+
 static void checkpoints_keep_the_wal_within_its_limit(void **state)
 {
     (void)state;
@@ -173,6 +196,7 @@ int main(void)
         cmocka_unit_test(old_history_goes_a_few_rows_at_a_time),
         cmocka_unit_test(what_still_holds_or_waits_is_kept),
         cmocka_unit_test(past_its_size_the_oldest_goes_first),
+        cmocka_unit_test(load_balancers_that_no_group_names_go_after_a_while),
         cmocka_unit_test(checkpoints_keep_the_wal_within_its_limit),
         cmocka_unit_test(the_map_keeps_what_it_is_given),
         cmocka_unit_test(addresses_and_versions_are_compared_by_value),
