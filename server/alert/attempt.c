@@ -100,6 +100,10 @@ bool attempt_run(const struct attempt *a, struct delivery_result *ret)
     }
     ret->status = response.status;
     ret->retry_after_ms = response.retry_after_ms;
+    if (ret->status >= 300 && ret->status < 400) {
+        (void)snprintf(ret->error, sizeof ret->error,
+                       "redirects are not followed: url must be the address they lead to");
+    }
     keep_text(ret->reply, sizeof ret->reply, buf_str(&response.body), response.body.len);
     http_response_fini(&response);
     return true;

@@ -113,8 +113,9 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
         return t->ended ? CURL_WRITEFUNC_ERROR : len;
     }
     size_t room = t->body->limit - t->body->len;
-    (void)buf_add(t->body, data, len < room ? len : room); /* the rest is dropped on purpose */
-    return len;
+    (void)buf_add(t->body, data, len < room ? len : room);
+    t->ended = len > room; /* nobody wants the rest, however long it is */
+    return t->ended ? CURL_WRITEFUNC_ERROR : len;
 }
 
 static int on_progress(void *arg, curl_off_t dl_total, curl_off_t dl, curl_off_t ul_total,

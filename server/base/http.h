@@ -20,7 +20,7 @@ struct http_request {
     const void *body;
     size_t body_len;
     int64_t timeout_ms; /* for everything; 0 = 15 s */
-    size_t limit;       /* ceiling of the answer's body; 0 = 64 KiB. More is cut, not an error */
+    size_t limit;       /* ceiling of the answer's body; 0 = 64 KiB. The transfer is done there */
     bool deny_private;  /* refuse loopback, link-local, private and other special addresses, checked
                            on  the address that is connected to, so a name cannot point elsewhere
                            meanwhile */

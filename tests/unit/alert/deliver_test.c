@@ -328,6 +328,18 @@ static void given_retry_after_then_the_booking_obeys_it(void **state)
     assert_false(take(f, 100));
 }
 
+static void given_an_answer_without_end_then_its_status_counts(void **state)
+{
+    struct fixture *f = *state;
+    f->a->endless = true;
+    start(f);
+    add(f, "a", 1, "{}");
+    const struct delivery_result *r = take_and_book(f);
+    assert_int_equal(r->status, 200);
+    assert_string_equal(r->error, "");
+    assert_int_equal(state_of(f, 1), DELIVERY_DELIVERED);
+}
+
 static void given_a_redirect_then_it_is_not_followed(void **state)
 {
     struct fixture *f = *state;
@@ -337,7 +349,9 @@ static void given_a_redirect_then_it_is_not_followed(void **state)
     hook_set(f->a, answer, false);
     start(f);
     add(f, "a", 1, "{}");
-    assert_int_equal(take_and_book(f)->status, 302);
+    const struct delivery_result *r = take_and_book(f);
+    assert_int_equal(r->status, 302);
+    assert_non_null(strstr(r->error, "redirects are not followed"));
     assert_int_equal(hook_count(f->b), 0);
     assert_int_equal(state_of(f, 1), DELIVERY_PENDING);
 }
@@ -462,6 +476,7 @@ int main(void)
         TEST(given_a_result_that_is_not_booked_then_it_is_sent_once_and_again_after_a_crash),
         TEST(given_410_then_the_receiver_is_left_alone_until_a_reload),
         TEST(given_retry_after_then_the_booking_obeys_it),
+        TEST(given_an_answer_without_end_then_its_status_counts),
         TEST(given_a_redirect_then_it_is_not_followed),
         TEST(given_a_private_address_without_leave_then_nothing_is_sent),
         TEST(given_a_receiver_that_left_then_its_deliveries_are_dropped_with_a_note),

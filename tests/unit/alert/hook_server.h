@@ -33,6 +33,7 @@ struct hook {
     pthread_cond_t changed;
     bool stop;
     bool hang;            /* takes the request and never answers */
+    bool endless;         /* the answer's body goes on until the client has enough */
     char answer[512];     /* status line and headers without the empty line */
     char answers[8][512]; /* before that one, in turn */
     size_t n_answers;
@@ -93,6 +94,17 @@ static void hook_answer(struct hook *h, int fd)
     (void)!write(fd, text, strlen(text));
 }
 
+static void hook_answer_endless(int fd)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    char piece[4096];
+    memset(piece, 'x', sizeof piece);
+    ssize_t n = send(fd, head, sizeof head - 1, MSG_NOSIGNAL);
+    while (n > 0) {
+        n = send(fd, piece, sizeof piece, MSG_NOSIGNAL);
+    }
+}
+
 static void *hook_main(void *arg)
 {
     struct hook *h = arg;
@@ -114,7 +126,9 @@ static void *hook_main(void *arg)
         }
         bool stop = h->stop;
         (void)pthread_mutex_unlock(&h->lock);
-        if (got && !stop) {
+        if (got && !stop && h->endless) {
+            hook_answer_endless(fd);
+        } else if (got && !stop) {
             hook_answer(h, fd);
         }
         (void)close(fd);
