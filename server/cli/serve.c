@@ -259,20 +259,20 @@ static void end_at_once(int sig)
 }
 
 /* A damaged database answers nothing that can be trusted, and is replaced at a start only. */
-static bool is_damaged(const struct serve *s)
+static bool is_lost(const struct serve *s)
 {
     char why[256] = "";
-    if (!store_damage(s->config->db, why, sizeof why)) {
+    if (!store_lost(s->store, why, sizeof why)) {
         return false;
     }
     log_error("store",
-              "file=\"%s\" damaged=\"%s\" next=\"ending; the next start sets the file aside and "
+              "file=\"%s\" lost=\"%s\" next=\"ending; the next start takes what is whole there, or "
               "builds it anew\"",
               s->config->db, why);
     return true;
 }
 
-/* Until TERM or INT (true), or until the database is found damaged (false). */
+/* Until TERM or INT (true), or until the database is lost (false). */
 static bool wait_for_signals(struct serve *s, const sigset_t *set)
 {
     const struct timespec look = {.tv_sec = 1};
@@ -286,7 +286,7 @@ static bool wait_for_signals(struct serve *s, const sigset_t *set)
         if (sig == SIGHUP) {
             struct err err = {0};
             (void)reload(s, &err); /* logged there; the old configuration goes on */
-        } else if (is_damaged(s)) {
+        } else if (is_lost(s)) {
             whole = false;
             break;
         }

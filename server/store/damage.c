@@ -1,11 +1,14 @@
 /*
- * Damage that a statement meets. The check at the start looks at a large file for two seconds only,
- * and a disk can lie later: what is met then is written beside the file, so that serve ends and the
- * next start sets the file aside instead of meeting it again.
+ * A file that goes wrong while it is used. Damage that a statement meets: the check at the start
+ * looks at a large file for two seconds only, and a disk can lie later; what is met then is written
+ * beside the file, so that serve ends and the next start sets the file aside instead of meeting it
+ * again. And a file that is taken away: SQLite goes on writing to what nobody can open any more.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/state.h"
@@ -36,7 +39,7 @@ void damage_note(sqlite3 *h)
     (void)close(fd);
 }
 
-bool store_damage(const char *path, char *ret_why, size_t size)
+bool damage_noted(const char *path, char *ret_why, size_t size)
 {
     char name[NOTE_NAME_SIZE];
     name_note(path, name);
@@ -55,4 +58,18 @@ void damage_forget(const char *path)
     char name[NOTE_NAME_SIZE];
     name_note(path, name);
     (void)unlink(name); /* most times there is none */
+}
+
+bool store_lost(const struct store *s, char *ret_why, size_t size)
+{
+    struct stat st;
+    if (damage_noted(s->path, ret_why, size)) {
+        return true;
+    }
+    if (stat(s->path, &st) != 0 ? errno != ENOENT
+                                : st.st_dev == s->file_dev && st.st_ino == s->file_ino) {
+        return false;
+    }
+    (void)snprintf(ret_why, size, "the file was removed or replaced");
+    return true;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -59,7 +60,7 @@ static bool prepare_file(struct store *s, char **ret_note, struct err *err)
         damage_forget(s->path); /* of an earlier file */
         return true;
     case FILE_OURS:
-        if (!store_damage(s->path, why, sizeof why)) {
+        if (!damage_noted(s->path, why, sizeof why)) {
             return true;
         }
         break;
@@ -225,6 +226,18 @@ static bool open_database(struct store *s, const struct store_options *opt, stru
     return store_migrate(&s->db, migrations, MIGRATIONS, err) && load_state(s, err);
 }
 
+/* See store_lost. */
+static bool know_file(struct store *s, struct err *err)
+{
+    struct stat st;
+    if (stat(s->path, &st) != 0) {
+        return err_set(err, ERR_STORE, "%s: %s", s->path, strerror(errno));
+    }
+    s->file_dev = st.st_dev;
+    s->file_ino = st.st_ino;
+    return true;
+}
+
 bool store_open(const struct store_options *opt, struct store **ret, char **ret_note,
                 struct err *err)
 {
@@ -240,6 +253,7 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
     buf_init(&s->pack, PACK_LIMIT);
     store_set_limits(s, opt->keep_history_ms, opt->keep_bytes);
     bool ok = lock_file(s, err) && prepare_file(s, &note, err) && open_database(s, opt, err) &&
+              know_file(s, err) &&
               (opt->default_checkpointing ||
                checkpoint_start(s->path, opt->wal_limit_bytes, &s->m_commits, &s->checkpoint, err));
     if (!ok) {

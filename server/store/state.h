@@ -134,6 +134,8 @@ struct store {
     struct db db;
     char *path;
     int lock_fd;
+    dev_t file_dev; /* of the file that is open */
+    ino_t file_ino;
     bool in_tx;   /* a transaction is open */
     bool visible; /* ... and changed something that views show */
     bool injectors_known;
@@ -219,6 +221,7 @@ bool store_migrate(struct db *db, const struct migration *m, size_t n, struct er
 /* After an error of the connection: was it damage (a malformed page, no database), it is noted
  * beside the file, once. Thread: any, its own connection. */
 void damage_note(sqlite3 *h);
+bool damage_noted(const char *path, char *ret_why, size_t size); /* SQLite's words */
 void damage_forget(const char *path);
 
 /* What stands at path. FILE_BAD: corrupt or foreign, *ret_why (size bytes) says what. */

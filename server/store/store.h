@@ -40,9 +40,10 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
                 struct err *err) MUST_CHECK;
 void store_close(struct store *s); /* accepts NULL; joins the checkpoint thread */
 
-/* Has a statement of any connection met damage in the file? Then no answer can be trusted: end, the
- * next store_open sets the file aside. ret_why (size bytes): SQLite's words. Thread: any. */
-bool store_damage(const char *path, char *ret_why, size_t size);
+/* Can the file no longer be relied on? A statement of any connection met damage in it (the next
+ * store_open sets it aside), or another one or none stands at its path, so that all that is written
+ * is lost with this process. ret_why (size bytes) says which. Thread: any. */
+bool store_lost(const struct store *s, char *ret_why, size_t size);
 
 /* ---- what a commit changed ---- */
 

@@ -91,12 +91,20 @@ class Operator(unittest.TestCase):
                 file.write(b"\xde\xad\xbe\xef" * 1024)
         wait_until("it ends", lambda: server.alive() and server.request("/api/v1/alerts") and False or not server.alive(), 20)
         self.assertEqual(server.popen.wait(20), 1)
-        self.assertIn(f'file="{path}" damaged="database disk image is malformed"', server.text())
+        self.assertIn(f'file="{path}" lost="database disk image is malformed"', server.text())
         again = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="bad")
         self.addCleanup(again.stop)
         self.assertEqual(again.request("/api/v1/alerts")[0], 200)
         self.assertTrue([p for p in self.folder.glob("bad.db.set-aside-*") if p.name.endswith("Z")], again.text())
         self.assertFalse((self.folder / "bad.db.damaged").exists())
+
+    def test_a_database_that_is_taken_away_ends_it(self) -> None:
+        path = self.folder / "away.db"
+        server = Gatehouse(self.folder, {**ALONE, "db": str(path)}, name="away")
+        self.addCleanup(server.stop)
+        path.unlink()
+        self.assertEqual(server.popen.wait(20), 1)
+        self.assertIn(f'file="{path}" lost="the file was removed or replaced"', server.text())
 
     def test_reload_takes_a_valid_file_and_keeps_the_old_one_otherwise(self) -> None:
         server = Gatehouse(self.folder, ALONE)

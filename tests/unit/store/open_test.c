@@ -156,13 +156,13 @@ static void damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_sta
     fill(p.path);
     assert_true(try_open(p.path, &s, &note, &err));
     assert_true(reader_open(p.path, &r, &err));
-    assert_false(store_damage(p.path, why, sizeof why));
+    assert_false(damage_noted(p.path, why, sizeof why));
     overwrite_pages(p.path, 2, 60);
     int64_t firing = 0;
     int64_t pending = 0;
     assert_false(reader_begin(r, &err) && reader_counts(r, &firing, &pending, &err));
     assert_non_null(strstr(err.text, "malformed"));
-    assert_true(store_damage(p.path, why, sizeof why));
+    assert_true(damage_noted(p.path, why, sizeof why));
     assert_non_null(strstr(why, "malformed"));
     reader_close(r);
     store_close(s);
@@ -179,7 +179,7 @@ static void damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_sta
     (void)snprintf(name, sizeof name, "%s.damaged", p.path);
     write_file(name, "a bad page", 10);
     fill(p.path);
-    assert_false(store_damage(p.path, why, sizeof why));
+    assert_false(damage_noted(p.path, why, sizeof why));
     bed_remove_files(p.dir);
 }
 
