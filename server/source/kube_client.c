@@ -99,6 +99,8 @@ static bool hand_on(struct kube_call *call, const char *data, size_t len, bool *
     return ok;
 }
 
+enum { INFLATED_KEEP = 128 << 10 };
+
 /* Inflates only when there is room: libcurl offers a refused piece again, perhaps with more behind
  * it, so nothing of it may have been used. */
 static size_t deliver_gzip(struct kube_call *call, const char *data, size_t len)
@@ -119,6 +121,10 @@ static size_t deliver_gzip(struct kube_call *call, const char *data, size_t len)
     }
     bool ok = hand_on(call, buf_str(&call->inflated), call->inflated.len, &wait);
     buf_clear(&call->inflated);
+    if (call->inflated.cap > INFLATED_KEEP) { /* a stream lives on after its list */
+        buf_fini(&call->inflated);
+        buf_init(&call->inflated, KUBE_INFLATED_LIMIT);
+    }
     return ok ? len : 0;
 }
 

@@ -25,7 +25,7 @@ struct kube_options {
     const char *const *namespaces; /* NULL-ended, at most KUBE_NAMESPACES_MAX; NULL or none = all */
     bool protobuf;                 /* ask for protobuf (default true) */
     bool watch_list;               /* try WatchList first (default true) */
-    bool compress;                 /* ask for gzip on lists */
+    bool compress;                 /* ask for gzip wherever a server may send it */
     int64_t verify_interval_ms;    /* periodic verification, 0 = never */
     int64_t discovery_interval_ms;
     int64_t page_size;

@@ -317,11 +317,15 @@ def forms(stage: Stage) -> None:
     gates.start()
     try:
         Churn.setup(plane)
+        received: dict[str, float] = {}
         for name, kube in {"protobuf-streamed": {}, "json-streamed": {"protobuf": False},
                            "protobuf-paged": {"watch_list": False, "page_size": 7, "compress": True},
                            "json-paged": {"protobuf": False, "watch_list": False, "page_size": 7, "compress": True},
+                           "protobuf-streamed-packed": {"compress": True},
+                           "json-streamed-packed": {"compress": True, "protobuf": False},
                            "verifying": {"verify_interval": "4s", "page_size": 20}}.items():
-            _fresh(stage, informer, name, kube)
+            received[name] = _fresh(stage, informer, name, kube)
+        _packed(stage, received)
         _verified(stage)
         two = set(NAMESPACES[:2])
         _fresh(stage, informer, "two-namespaces", {"namespaces": sorted(two)}, two)
@@ -339,13 +343,24 @@ def forms(stage: Stage) -> None:
             plane.start_apiserver()
 
 
-def _fresh(stage: Stage, informer: Informer, name: str, kube: dict[str, Any], only: set[str] | None = None) -> None:
+def _fresh(stage: Stage, informer: Informer, name: str, kube: dict[str, Any], only: set[str] | None = None) -> float:
+    """The bytes a row that were received."""
     gate = stage.gatehouse(name, kubernetes=kube)
     try:
         _churn(stage, sum(map(ord, name)), 6)
         _equal(stage, informer, name, name, only)
+        return metric(gate, "gatehouse_kube_received_bytes_total") / metric(gate, "gatehouse_kube_events_total")
     finally:
         end(gate)
+
+
+def _packed(stage: Stage, received: dict[str, float]) -> None:
+    """A server from 1.37 on packs what it streams, for whoever offers to unpack it; an older one does not."""
+    minor = int(stage.plane.api("GET", "/version")["minor"].rstrip("+"))
+    for form in ("protobuf", "json"):
+        plain, packed = received[f"{form}-streamed"], received[f"{form}-streamed-packed"]
+        stage.say(f"   {form} streamed by 1.{minor}: {plain:.0f} bytes an event, {packed:.0f} where gzip is offered")
+        assert (packed < plain * 0.7) == (minor >= 37), received
 
 
 def _verified(stage: Stage) -> None:

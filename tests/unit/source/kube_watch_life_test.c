@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "watch_rig.h"
 
@@ -505,27 +506,77 @@ static void test_a_cut_that_heals_is_not_reported(void **state)
     rig_fini(&r);
 }
 
-/* A multi-member gzip stream, as servers from 1.37 send to who asks: we do not ask, but read it. */
-static void no_gzip_offered(struct script_conn *c, const struct script_request *r, void *arg)
+/* ---- gzip ---- */
+
+/* One member, as a server from 1.37 ends one with each flush. */
+static void packed_text(struct script_conn *c, const char *text)
 {
-    (void)arg;
-    assert_int_equal(has(r->headers, "Accept-Encoding: gzip"), !is_watch(r));
-    if (is_watch(r)) {
-        quiet_watch(c);
-    } else {
-        reply_list(c, "10", "", "a@1");
-    }
+    char out[4096];
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)text;
+    z.avail_in = (uInt)strlen(text);
+    z.next_out = (Bytef *)out;
+    z.avail_out = sizeof out;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    (void)script_chunk(c, out, sizeof out - z.avail_out);
+    (void)deflateEnd(&z);
 }
-static void test_watch_does_not_offer_gzip(void **state)
+
+static void packed_then_plain(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    struct rig *rig = arg;
+    bool initial = has(r->path, "sendInitialEvents");
+    assert_int_equal(has(r->headers, "Accept-Encoding: gzip"), initial && rig->options.compress);
+    if (!initial) { /* it goes on where the packed stream stood */
+        assert_true(has(r->path, "&resourceVersion=15"));
+        begin_watch(c);
+        (void)script_text(c, JSON_POD("DELETED", "b", "16"));
+        (void)script_hold(c, -1);
+        return;
+    }
+    script_begin(c, "application/json\r\nContent-Encoding: gzip");
+    packed_text(c, JSON_POD("ADDED", "b", "9") JSON_POD("ADDED", "a", "3"));
+    packed_text(c, JSON_INITIAL_END("14"));
+    packed_text(c, JSON_POD("MODIFIED", "a", "15"));
+    (void)script_hold(c, 100); /* the event is out before the stream ends */
+    script_end(c);
+}
+static void test_a_packed_watch_list_is_live_and_followed_by_a_plain_watch(void **state)
 {
     (void)state;
     struct rig r;
     rig_init(&r);
+    r.options.watch_list = true;
     r.options.compress = true;
-    rig_start(&r, no_gzip_offered, &r);
+    rig_start(&r, packed_then_plain, &r);
     kube_watch_found(&r.watch, "v1");
-    assert_true(rig_requests(&r, 2));
+    assert_true(rig_until(&r, "+a@15"));
+    assert_int_equal(r.server->requests, 1);
+    assert_true(rig_until(&r, "-b@16"));
+    assert_log(&r, " BEGIN +b@9 +a@3 END:14 +a@15 -b@16");
     rig_fini(&r);
+}
+
+static void offers_by_page(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    struct rig *rig = arg;
+    bool want = rig->options.compress && !is_watch(r);
+    assert_int_equal(has(r->headers, "Accept-Encoding: gzip"), want);
+    plain(c, r, arg);
+}
+static void test_pages_offer_gzip_when_asked_to_and_watches_never(void **state)
+{
+    (void)state;
+    for (int compress = 0; compress < 2; compress++) {
+        struct rig r;
+        rig_init(&r);
+        r.options.compress = compress != 0;
+        rig_start(&r, offers_by_page, &r);
+        kube_watch_found(&r.watch, "v1");
+        assert_true(rig_requests(&r, 2));
+        rig_fini(&r);
+    }
 }
 
 int main(void)
@@ -547,7 +598,8 @@ int main(void)
         cmocka_unit_test(test_a_server_that_starts_is_not_waited_for_like_one_that_is_gone),
         cmocka_unit_test(test_a_refused_kind_is_asked_again_when_the_server_is_back),
         cmocka_unit_test(test_a_cut_that_heals_is_not_reported),
-        cmocka_unit_test(test_watch_does_not_offer_gzip),
+        cmocka_unit_test(test_a_packed_watch_list_is_live_and_followed_by_a_plain_watch),
+        cmocka_unit_test(test_pages_offer_gzip_when_asked_to_and_watches_never),
     };
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
