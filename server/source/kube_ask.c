@@ -198,7 +198,10 @@ static void on_question_failed(struct kube_source *k, const struct kube_call *ca
     } else if (call->status == 200) {
         (void)snprintf(text, sizeof text, "its answer is cut or not JSON");
     } else {
-        (void)snprintf(text, sizeof text, "HTTP %d", call->status);
+        (void)snprintf(text, sizeof text, "HTTP %d%s", call->status,
+                       call->status == 401 ? ": the API server does not accept the credentials "
+                                             "(expired or withdrawn?)"
+                                           : "");
     }
     enum source_state s = call->status == 0                            ? SOURCE_UNREACHABLE
                           : call->status == 401 || call->status == 403 ? SOURCE_DENIED

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import pathlib
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import objects
+from churn import Churn
+from compare import Informer, wait_equal
 from control_plane import ControlPlane
 from crowd import Crowd
 from gates import GateController
@@ -134,6 +137,10 @@ def account(stage: Stage) -> None:
         wait_until("all sources are ok again", lambda: all_ok(gate), 40)
         stage.say(f"   followed again {time.monotonic() - began:.1f} s after the server was back, with the new token")
         _refused_for_good(stage, gate, name["namespace"], mount)
+        end(gate)
+        mount.put(short := _expiring(plane, "fourth"))
+        gate = _in_cluster(stage, mount)
+        _expired_by_time(stage, gate, name["namespace"], mount, short)
     finally:
         end(gate)
         plane.api("DELETE", f"/api/v1/namespaces/{name['namespace']}")
@@ -152,6 +159,47 @@ def _refused_for_good(stage: Stage, gate: Gatehouse, ns: str, mount: Mount) -> N
     wait_until("the server takes a third token", lambda: all_ok(gate) and "ok" in [
         s["state"] for s in sources(gate) if s["name"] == "kubernetes"], 40)
     stage.say(f"   no valid token: {told[0]}; with a third one ok after {time.monotonic() - began:.1f} s")
+
+
+def _expired_by_time(stage: Stage, gate: Gatehouse, ns: str, mount: Mount, short: str) -> None:
+    """A token whose hour has come, while no newer one is there: first only the watches that are open go on, then nothing."""
+    plane = stage.plane
+    wait_until("all sources are ok with the short token", lambda: all_ok(gate), 30)
+    assert _answer(plane, short) == 200, "expired before it was used"
+    began = time.monotonic()
+    wait_until("the server calls it expired", lambda: _answer(plane, short) == 401, 120, 0.5)
+    told = wait_until("gatehouse says that it is refused", lambda: _refused(gate), 30)
+    assert told.startswith("HTTP 401: the API server does not accept the credentials"), told
+    plane.apply(*objects.gated(ns, "late", replicas=1))
+    wait_until("an open watch outlives its token", lambda: gate.rollout(ns, "late"), 10)
+    stage.say(f"   expired {time.monotonic() - began:.0f} s on: {told}; open watches go on")
+    plane.apiserver.stop()
+    plane.start_apiserver()  # every watch is opened anew, and refused
+    Churn.setup(plane)
+    with Churn(plane, 11):
+        plane.api("DELETE", f"/apis/apps/v1/namespaces/{ns}/deployments/late")
+        plane.apply(*objects.gated(ns, "later", replicas=2))
+        old = wait_until("what is shown is called old", lambda: (r := gate.rollout(ns, "late"))["stale"] and r, 40)
+        assert old["pods"]["desired"] == 1, "rows stay"
+        assert _refused(gate), sources(gate)
+        assert gate.request(f"/api/v1/namespaces/{ns}/rollouts/deployment/later")[0] == 404, "nobody can have told it"
+        time.sleep(3)
+    informer = Informer(plane, stage.folder)
+    try:
+        mount.put(_token(plane, "fifth"))
+        began = time.monotonic()
+        wait_until("all sources are ok again", lambda: all_ok(gate) and not _refused(gate), 60)
+        took = time.monotonic() - began
+        wait_until("and nothing is called old", lambda: not gate.rollout(ns, "later")["stale"], 20)
+        n, _ = wait_equal(plane, stage.database(), informer, 60, None)
+    finally:
+        informer.stop()
+    stage.say(f"   a new token is there: ok after {took:.1f} s, {n} rows equal the informer's")
+
+
+def _refused(gate: Gatehouse) -> str:
+    """What it says of a connection that is not let in, "" while it is."""
+    return next((s["message"] for s in sources(gate) if s["name"] == "kubernetes" and s["state"] == "denied"), "")
 
 
 class Mount:
@@ -188,6 +236,22 @@ def _token(plane: ControlPlane, secret: str) -> str:
     return token
 
 
+def _expiring(plane: ControlPlane, secret: str, seconds: int = 5) -> str:
+    """A token as the server issues it, but for its end, which it lets no one ask for: in `seconds` from now, plus the
+    minute's grace that the server gives to clocks. Signed by the server's own key."""
+    head, body, _ = _token(plane, secret).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    claims["exp"] = int(time.time()) + seconds
+    text = f"{head}.{_base64url(json.dumps(claims).encode())}"
+    done = subprocess.run(["openssl", "dgst", "-sha256", "-sign", str(plane.folder / "sa.key")], input=text.encode(),
+                          capture_output=True, check=True)
+    return f"{text}.{_base64url(done.stdout)}"
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def _answer(plane: ControlPlane, token: str) -> int:
     request = urllib.request.Request(plane.url + "/api/v1/namespaces", headers={"Authorization": f"Bearer {token}"})
     try:
@@ -204,8 +268,8 @@ def _in_cluster(stage: Stage, mount: Mount) -> Gatehouse:
     within = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
               f'mount -t tmpfs run /run && mkdir -p {at} && ln -s "$0" {at}/serviceaccount && exec "$@"', str(mount.folder))
     env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(stage.plane.port), "KUBECONFIG": ""}
-    return Gatehouse(stage.folder, {"kubernetes": {"discovery_interval": "2s"}, "aws": {"mode": "off"}}, "gatehouse",
-                     env, within)
+    return Gatehouse(stage.folder, {"kubernetes": {"discovery_interval": "2s"}, "aws": {"mode": "off"},
+                                      "pace": {"stale_after": "15s"}}, "gatehouse", env, within)
 
 
 SCENARIOS: dict[str, Callable[[Any], None]] = {"limits": limits, "account": account}
