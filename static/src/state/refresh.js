@@ -68,17 +68,26 @@ function refused(e) {
   return { tone: '', text: 'ELBv2 was asked a moment ago.', until: serverNow() + e.retryAfterMs };
 }
 
+async function ask(d) {
+  let started;
+  try {
+    started = await post(rolloutPath(d, '/refresh'));
+  } catch (e) {
+    return refused(e);
+  }
+  try {
+    return await follow(started);
+  } catch (e) {
+    return { tone: 'bad', text: `Asked, but the answer could not be read: ${clean(e.message, 400)}` };
+  }
+}
+
 export async function refreshNow() {
   const d = detail.value;
   const last = refresh.value?.id === d?.id ? refresh.value : null;
   if (!d?.rollout || last?.busy || last?.until > serverNow()) return;
   refresh.value = { id: d.id, busy: true, tone: '', text: 'ELBv2 is being asked…' };
-  let outcome;
-  try {
-    outcome = await follow(await post(rolloutPath(d, '/refresh')));
-  } catch (e) {
-    outcome = refused(e);
-  }
+  const outcome = await ask(d);
   if (refresh.value.id !== d.id) return; // asked about another one meanwhile
   refresh.value = { id: d.id, busy: false, ...outcome };
   if (detail.value?.id !== d.id) return;

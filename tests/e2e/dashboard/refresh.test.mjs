@@ -50,6 +50,13 @@ test('no rights in AWS, no credentials, no target group: each is said', withPage
   }
 }));
 
+test('an answer that cannot be read is no refusal', withPage(async ({ page, open }) => {
+  await page.route('**/targetgroups/**', (route) => route.abort());
+  await open(WEB);
+  await button(page).click();
+  await page.getByText('Asked, but the answer could not be read: no connection').waitFor();
+}));
+
 test('what was said about one rollout is not shown with another', withPage(async ({ page, mock, open }) => {
   mock.refusal = { status: 409, detail: 'no target group' };
   await open(WEB);
