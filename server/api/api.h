@@ -19,8 +19,9 @@ struct api_options {
     const struct kube_source *kube; /* metrics; NULL = none */
     struct elb_source *elb;         /* metrics, refresh; NULL = none */
     const char *static_dir;         /* the built dashboard; NULL or missing: a page that says so */
-    /* POST /-/reload: applies a new configuration; ERR_INPUT with the place. Thread: any. */
-    bool (*reload)(void *arg, struct err *err);
+    /* POST /-/reload: applies a new configuration; ERR_INPUT with the place. Appends the options
+     * that differ and wait for a restart, as a comma list. Thread: any. */
+    bool (*reload)(void *arg, struct buf *restart, struct err *err);
     void *reload_arg;
 };
 

@@ -1,7 +1,7 @@
 /*
- * Health and reload. Alive: this loop answers. Ready: the store takes writes and every kind has
- * been listed once; a source that is silent now does not make the server unready, since it goes on
- * serving what it knows and says how old it is.
+ * Health and reload. Alive: this loop answers. Ready: the store takes writes and, where a cluster
+ * is watched, every kind has been listed once; a source that is silent now does not make the server
+ * unready, since it goes on serving what it knows and says how old it is.
  */
 #include <string.h>
 
@@ -78,7 +78,9 @@ static bool ready(struct worker *w, struct buf *out)
     check(out, &all, "store", !m.failing, why);
     bool readable = view_tail(w, VIEW_LIST, &tail, &err);
     check(out, &all, "reader", readable, err.text);
-    check(out, &all, "settled", m.settled, "the first full list is not complete");
+    if (w->config->kube_enabled) {
+        check(out, &all, "settled", m.settled, "the first full list is not complete");
+    }
     if (readable && w->tail.kube_state >= 0 && w->tail.kube_state != SOURCE_OK) {
         (void)buf_addf(out, "[i]kubernetes is %s: answers say how old they are\n",
                        source_state_name((enum source_state)w->tail.kube_state));
@@ -115,13 +117,18 @@ enum outcome get_ready(struct worker *w, struct exchange *x)
 enum outcome post_reload(struct worker *w, struct exchange *x)
 {
     struct err err = {0};
+    AUTO(buf) restart = BUF_INIT(4096);
+    AUTO(buf) told = BUF_INIT(CHECK_BYTES);
     const struct api_options *opt = &w->shared->opt;
     if (opt->reload == NULL) {
         problem(x, PROBLEM_UNAVAILABLE, "this server has no configuration to load");
-    } else if (!opt->reload(opt->reload_arg, &err)) {
+    } else if (!opt->reload(opt->reload_arg, &restart, &err)) {
         problem(x, PROBLEM_CONFIG_INVALID, err.text); /* names file and line; the old one stays */
     } else {
-        return fine(x, "reloaded\n");
+        bool waits = restart.len > 0;
+        (void)buf_addf(&told, "reloaded%s%s\n", waits ? "; these wait for a restart: " : "",
+                       waits ? buf_str(&restart) : "");
+        return text(x, 200, &told);
     }
     return OUTCOME_ANSWER;
 }

@@ -33,6 +33,7 @@ struct serve {
     struct config_flag flags[ARGS_FLAGS_MAX];
     pthread_mutex_t reload_lock; /* SIGHUP and POST /-/reload take turns; guards config */
     const struct config *config;
+    const struct config *started; /* what the options that need a restart are by */
     char static_dir[4096];
     struct store *store;
     struct queue *queue;
@@ -77,16 +78,23 @@ static void find_static_dir(struct serve *s)
     }
 }
 
-/* Called by SIGHUP and by the API's threads. */
-static bool reload(void *arg, struct err *err)
+/* Called by SIGHUP and by the API's threads. restart is told what differs from what the program was
+ * started with, however often it was reloaded since. */
+static bool reload(void *arg, struct buf *restart, struct err *err)
 {
     struct serve *s = arg;
     const struct config *fresh = NULL;
     (void)pthread_mutex_lock(&s->reload_lock);
     bool ok = config_load(&s->input, &fresh, err);
+    if (ok && fresh->n_tokens == 0 && config_is_open(s->started)) {
+        ok = err_set(err, ERR_INPUT,
+                     "access.tokens: until a restart this server listens on %s, so at least one "
+                     "token must stay",
+                     s->started->listen);
+        config_unref(fresh);
+    }
     if (ok) {
-        AUTO(buf) restart = BUF_INIT(4096);
-        config_diff_restart(s->config, fresh, &restart);
+        config_diff_restart(s->started, fresh, restart);
         enum log_level level = LOG_LEVEL_INFO;
         if (log_parse_level(fresh->log_level, &level)) {
             log_set_level(level);
@@ -96,7 +104,7 @@ static bool reload(void *arg, struct err *err)
         deliver_reload(s->deliver, fresh);
         config_unref(s->config);
         s->config = fresh;
-        log_info("reload", "file=\"%s\" needs_restart=\"%s\"", fresh->file, buf_str(&restart));
+        log_info("reload", "file=\"%s\" needs_restart=\"%s\"", fresh->file, buf_str(restart));
     } else {
         log_warn("reload", "kept=old error=\"%s\"", err->text);
     }
@@ -285,7 +293,8 @@ static bool wait_for_signals(struct serve *s, const sigset_t *set)
         }
         if (sig == SIGHUP) {
             struct err err = {0};
-            (void)reload(s, &err); /* logged there; the old configuration goes on */
+            AUTO(buf) restart = BUF_INIT(4096);
+            (void)reload(s, &restart, &err); /* logged there; the old configuration goes on */
         } else if (is_lost(s)) {
             whole = false;
             break;
@@ -344,6 +353,7 @@ int command_serve(const struct args *args)
         (void)fprintf(stderr, "gatehouse serve: %s\n", err.text);
         return EXIT_USAGE;
     }
+    s.started = config_ref(s.config);
     enum log_level level = LOG_LEVEL_INFO;
     if (log_parse_level(s.config->log_level, &level)) {
         log_set_level(level);
@@ -361,5 +371,6 @@ int command_serve(const struct args *args)
     }
     stop_stages(&s);
     config_unref(s.config);
+    config_unref(s.started);
     return ok ? EXIT_FINE : EXIT_FAILED;
 }

@@ -48,18 +48,23 @@ static bool fail_option(const struct config_places *p, const char *key, const ch
                    what);
 }
 
-static bool check_listen(const struct config *c, const struct config_places *p, struct err *err)
+bool config_is_open(const struct config *c)
 {
     const char *colon = strrchr(c->listen, ':');
     char host[256];
     size_t len = colon != NULL ? (size_t)(colon - c->listen) : 0;
-    if (len == 0 || len >= sizeof host) {
-        return fail_option(p, "listen", "listen: ADDR:PORT is wanted", err);
-    }
     bool bracket = c->listen[0] == '[' && len > 2 && c->listen[len - 1] == ']';
     (void)snprintf(host, sizeof host, "%.*s", (int)(bracket ? len - 2 : len),
                    c->listen + (bracket ? 1 : 0));
-    if (!is_loopback(host) && c->n_tokens == 0) {
+    return !is_loopback(host);
+}
+
+static bool check_listen(const struct config *c, const struct config_places *p, struct err *err)
+{
+    if (c->listen[0] == '\0') {
+        return fail_option(p, "listen", "listen: ADDR:PORT is wanted", err);
+    }
+    if (config_is_open(c) && c->n_tokens == 0) {
         char what[400];
         (void)snprintf(what, sizeof what,
                        "listen: %.255s is not a loopback address, so access.tokens must name at "

@@ -128,6 +128,9 @@ bool config_load(const struct config_input *in, const struct config **ret,
 bool config_parse(const char *name, const char *text, size_t len, const struct config **ret,
                   struct err *err) MUST_CHECK;
 
+/* Does it listen on more than a loopback address? Pure. */
+bool config_is_open(const struct config *c);
+
 const struct config *config_ref(const struct config *c); /* Thread: any */
 void config_unref(const struct config *c);               /* accepts NULL */
 

@@ -1,6 +1,7 @@
 """What an operator does and gets wrong: files, ports, databases, signals, and the checks of other tools."""
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
 import shutil
@@ -119,6 +120,32 @@ class Operator(unittest.TestCase):
         wait_until("the reload is logged", lambda: "reload file=" in server.text(), 10)
         self.assertEqual(server.request("/livez")[0], 200)
         self.assertEqual(server.stop(), 0)
+
+    def test_a_reload_says_what_waits_for_a_restart_and_leaves_no_door_open(self) -> None:
+        token = {"name": "me", "sha256": hashlib.sha256(b"open sesame").hexdigest()}
+        server = Gatehouse(self.folder, {**ALONE, "listen": "0.0.0.0:0", "access": {"tokens": [token]}})
+        self.addCleanup(server.stop)
+        server.url = server.url.replace("0.0.0.0", "127.0.0.1")
+        mine = {"authorization": "Bearer open sesame"}
+        self.assertEqual(server.request("/readyz")[0], 200, "nothing has to be listed where no cluster is watched")
+
+        def reload(**more: object) -> tuple[int, str]:
+            config = {**ALONE, "listen": "0.0.0.0:0", "db": str(self.folder / "gatehouse.db"), "access": {"tokens": [token]}, **more}
+            server.config_path.write_text(json.dumps(config))
+            status, _, body = server.request("/-/reload", mine, "POST", b"")
+            return status, body.decode()
+
+        self.assertEqual(reload(log_level="debug"), (200, "reloaded\n"))
+        for _ in range(2):  # the second time too, though nothing is new
+            self.assertEqual(reload(threads=2, store={"cache": "9MiB"}), (200, "reloaded; these wait for a restart: threads,store.cache\n"))
+        self.assertEqual(reload(), (200, "reloaded\n"))
+        status, text = reload(listen="127.0.0.1:0", access={"tokens": []})
+        self.assertEqual(status, 422)
+        self.assertIn("until a restart this server listens on 0.0.0.0:0, so at least one token must stay", text)
+        self.assertEqual(server.request("/api/v1/summary")[0], 401)
+        other = {"name": "other", "sha256": hashlib.sha256(b"another").hexdigest()}
+        self.assertEqual(reload(access={"tokens": [other]}), (200, "reloaded\n"))
+        wait_until("the old token is refused", lambda: server.request("/api/v1/summary", mine)[0] == 401, 5)
 
     def test_metrics_satisfy_promtool_and_the_contract_is_served(self) -> None:
         server = Gatehouse(self.folder, ALONE)

@@ -266,6 +266,27 @@ static void given_two_configurations_when_compared_then_what_needs_a_restart_is_
     config_unref(b);
 }
 
+static void given_an_address_when_asked_then_open_or_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen;
+        bool open;
+    } cases[] = {{"127.0.0.1:0", false},  {"127.8.0.1:80", false},  {"'[::1]:80'", false},
+                 {"localhost:80", false}, {"0.0.0.0:80", true},     {"'[::]:80'", true},
+                 {"10.0.0.1:80", true},   {"gate.example:80", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[256];
+        (void)snprintf(yaml, sizeof yaml,
+                       "listen: %s\naccess: {tokens: [{name: a, sha256: "
+                       "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b}]}\n",
+                       cases[i].listen);
+        const struct config *c = parsed(yaml);
+        assert_int_equal(config_is_open(c), cases[i].open);
+        config_unref(c);
+    }
+}
+
 static void
 given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults(void **state)
 {
@@ -297,6 +318,7 @@ int main(void)
         cmocka_unit_test(given_flag_names_when_looked_up_then_keys),
         cmocka_unit_test(given_the_flag_help_when_read_then_each_is_a_flag_and_has_its_variable),
         cmocka_unit_test(given_two_configurations_when_compared_then_what_needs_a_restart_is_named),
+        cmocka_unit_test(given_an_address_when_asked_then_open_or_loopback),
         cmocka_unit_test(
             given_the_table_when_written_as_example_then_it_is_the_file_and_parses_to_the_defaults),
     };
