@@ -82,6 +82,9 @@ static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
         (!own || !message_denied(e->message))) {
         f->terminal = false; /* the node's metadata service may come back */
     }
+    if (strcmp(fault->code, "controller_cannot_patch_pods") == 0) {
+        f->terminal = f->terminal || since_ready; /* its own words; else it was only inferred */
+    }
     v->blocked++;
     if (f->evidence.n == 0) {
         event_evidence(j, f, e);

@@ -110,10 +110,19 @@ static void other_error_once(struct lab *l)
     absent_and(l, "Failed reconcile due to Operation cannot be fulfilled on pods \"web-1\": the "
                   "object has been modified");
 }
+#define NO_PATCH                                                                                   \
+    "Failed reconcile due to pods \"web-1\" is forbidden: User \"c\" cannot patch resource "       \
+    "\"pods/status\" in API group \"\" in the namespace \"shop\""
 static void no_patch(struct lab *l)
 {
-    absent_and(l, "Failed reconcile due to pods \"web-1\" is forbidden: User \"c\" cannot patch "
-                  "resource \"pods/status\" in API group \"\" in the namespace \"shop\"");
+    absent_and(l, NO_PATCH);
+}
+static void no_patch_of_old(struct lab *l)
+{
+    (void)fails(l, NO_PATCH);
+    shop_after(l, 600);
+    shop_ready(l);
+    shop_after(l, 60);
 }
 static void nobody_waits(struct lab *l)
 {
@@ -265,7 +274,14 @@ static const struct scene_case registering[] = {
      .scene = no_patch,
      .code = "controller_cannot_patch_pods",
      .primary = true,
-     .severity = SEVERITY_ERROR},
+     .severity = SEVERITY_ERROR,
+     .terminal = true},
+    {.name = "could not patch before this pod was ready",
+     .scene = no_patch_of_old,
+     .code = "controller_cannot_patch_pods",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .likely = true},
     {.name = "nobody waits", .scene = nobody_waits, .never = "register_denied"},
     {.name = "event of the other family", .scene = of_the_other_family, .never = "register_denied"},
     {.name = "clean-up fails",
