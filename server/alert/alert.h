@@ -36,7 +36,10 @@ struct alert_subject {
  * `superseded` (a new revision came), `alerts_off` or `gone`. A verdict that is stale, unknown, or
  * of a change that its controller has not observed yet neither opens nor ends one; one that is
  * under way again (progressing, slow) ends it after a while only, since each pod of a rolling
- * update may get stuck in its turn. *ret_queued grows by the deliveries added. Thread: writer only.
+ * update may get stuck in its turn. So does a rollout that serves for the moment while a crash loop
+ * stands on it, and one that was stuck, well and stuck again: it must have been calm for a while,
+ * so that what comes and goes is told once and not at each turn. *ret_queued grows by the
+ * deliveries added. Thread: writer only.
  */
 bool alert_rollout(struct store *s, const struct alert_subject *subject, int *ret_queued,
                    struct err *err) MUST_CHECK;

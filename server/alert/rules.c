@@ -134,7 +134,8 @@ static bool open_alert(struct store *s, const struct alert_subject *subject, con
 static bool update_alert(struct store *s, const struct alert_subject *subject,
                          const struct outbox_alert *row, struct err *err)
 {
-    const char *cause = cause_of(subject->verdict);
+    const char *now = cause_of(subject->verdict);
+    const char *cause = now[0] != '\0' ? now : row->cause; /* it serves for the moment */
     struct render_alert shown = {.key = row->key,
                                  .revision_hash = row->revision_hash,
                                  .cause = cause,
@@ -172,7 +173,17 @@ static bool end_alert(struct store *s, const struct alert_subject *subject,
     return outbox_end(s, row->id, data, err) && queue(s, &e, ret_queued, err);
 }
 
-enum { HOLD_MARGIN_MS = 15000, HOLD_MAX_MS = 300000 };
+enum {
+    MINUTE_MS = 60000,
+    HOLD_MARGIN_MS = 15000,
+    HOLD_MAX_MS = 5 * MINUTE_MS,
+    /* kubelet's longest back-off is 5 min, and so is the longest wait for our own poll and for the
+     * controller's full read: what comes and goes by any of these shows itself within twice that.
+     */
+    CALM_MS = 10 * MINUTE_MS,
+    FLAPS_MS = 3 * CALM_MS,          /* stuck again so soon after the last end: it comes and goes */
+    LONGEST_MS = 24 * 60 * MINUTE_MS /* of an alert before, so that few rows are looked at */
+};
 
 /* As long as the next pod may take to get stuck, and a little: until then a rollout that is under
  * way again has not recovered. */
@@ -185,13 +196,48 @@ static int64_t hold_ms(const struct policy *p, const struct rollout_verdict *v)
     return limit + HOLD_MARGIN_MS < HOLD_MAX_MS ? limit + HOLD_MARGIN_MS : HOLD_MAX_MS;
 }
 
+static bool under_way(const struct rollout_verdict *v)
+{
+    return v->state == ROLLOUT_PROGRESSING || v->state == ROLLOUT_SLOW;
+}
+
 int64_t alert_next_look(const struct facts *facts, const struct rollout_verdict *v)
 {
-    if (v->state != ROLLOUT_PROGRESSING && v->state != ROLLOUT_SLOW) {
+    if (v->state == ROLLOUT_STUCK || v->state == ROLLOUT_FAILED || v->state == ROLLOUT_IDLE) {
         return 0;
     }
-    int64_t at = v->since + hold_ms(facts->policy, v);
+    int64_t at = v->since + (under_way(v) ? hold_ms(facts->policy, v) : CALM_MS);
     return at > facts->now ? at : 0;
+}
+
+/* It serves for the moment, and a container of it crashes again and again. */
+static bool may_fall(const struct rollout_verdict *v)
+{
+    for (uint32_t i = 0; i < v->findings.n; i++) {
+        const struct finding *f = LIST_AT(struct finding, v->findings, i);
+        if (f->new_pods > 0 && strcmp(f->code, "crash_loop") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is a rollout that is no longer stuck to be watched before that is told? While it is under way,
+ * while it may fall again, and, once it has been seen to come and go, until it has been calm. */
+static bool holds_on(struct store *s, const struct alert_subject *subject,
+                     const struct outbox_alert *row, bool *ret, struct err *err)
+{
+    const struct rollout_verdict *v = subject->verdict;
+    int64_t last = 0;
+    *ret = may_fall(v);
+    if (*ret || alert_next_look(subject->facts, v) == 0) {
+        return true;
+    }
+    if (!under_way(v) && !outbox_last_ended(s, row, row->started_at - LONGEST_MS, &last, err)) {
+        return false;
+    }
+    *ret = under_way(v) || (last != 0 && row->started_at - last < FLAPS_MS);
+    return true;
 }
 
 static bool same_revision(const struct outbox_alert *row, const struct rollout_verdict *v)
@@ -218,7 +264,11 @@ bool alert_rollout(struct store *s, const struct alert_subject *subject, int *re
         return false;
     }
     bool superseded = found && !same_revision(&row, v);
-    bool held_on = !f->policy->alerts_off && alert_next_look(f, v) != 0;
+    bool held_on = false;
+    if (found && !fires && !superseded && !f->policy->alerts_off &&
+        !holds_on(s, subject, &row, &held_on, err)) {
+        return false;
+    }
     if (found && (fires || held_on) && !superseded) {
         return update_alert(s, subject, &row, err);
     }

@@ -364,8 +364,7 @@ void sight_open(struct judge *j)
     const struct facts *f = j->f;
     struct sight *s = arena_zalloc(j->a, sizeof *s);
     j->sight = s;
-    bool silent = f->cluster->kube_stale && f->cluster->kube_ok_at > 0;
-    s->now = silent && f->cluster->kube_ok_at < f->now ? f->cluster->kube_ok_at : f->now;
+    s->now = judge_heard_now(j);
     s->ns = f->ns->name;
     s->workload = f->name[0] != '\0' ? object_of(j, f->kind, f->name) : "";
     index_events(j);

@@ -9,11 +9,6 @@
 
 #include <string.h>
 
-enum {
-    CRASHES = 3,                 /* restarts that make a loop beyond doubt */
-    CRASH_FRESH = 10 * MINUTE_MS /* kubelet's longest back-off is 5 min */
-};
-
 static struct finding *claim_start(struct judge *j, struct pod_sheet *p, const char *code,
                                    enum severity severity, const char *a, const char *b)
 {
@@ -87,26 +82,57 @@ static bool image_pull(struct judge *j, struct pod_sheet *p, const struct contai
     return true;
 }
 
-/* In its back-off, or between two crashes of a row. */
+static int64_t crashing_since(struct judge *j, const struct pod_sheet *p)
+{
+    int64_t prior = prior_claim(j, "crash_loop", j->sight->workload);
+    int64_t since = p->starting_since != 0 ? p->starting_since : p->waiting_since;
+    int64_t created = p->fp->pod->meta.created_at;
+    return since != 0 ? since : prior > created ? prior : created;
+}
+
+static struct finding *say_crash_loop(struct judge *j, struct pod_sheet *p, enum severity severity)
+{
+    const struct container_status *c = p->crashing;
+    const char *end = c->last_reason[0] != '\0' ? c->last_reason : "ended";
+    enum severity pace = severity_of_pace(p);
+    struct finding *f = claim_pod(j, p,
+                                  &(struct claim){.code = "crash_loop",
+                                                  .object = j->sight->workload,
+                                                  .severity = severity > pace ? severity : pace,
+                                                  .since = crashing_since(j, p),
+                                                  .a = c->name,
+                                                  .b = end});
+    if (wants_evidence(f)) {
+        finding_evidence(
+            j, f, pod_object(j, p), arena_printf(j->a, "container %s restarts", c->name),
+            "%lld, last exit code %lld, %s%s", (long long)c->restarts, (long long)c->last_exit_code,
+            end, c->ready == 1 ? "; it is ready at this moment" : "");
+    }
+    return f;
+}
+
 static bool crash_loop(struct judge *j, struct pod_sheet *p, const struct container_status *c)
 {
-    bool backs_off = strcmp(c->waiting_reason, "CrashLoopBackOff") == 0;
-    bool again = c->ready != 1 && c->restarts >= 2 && c->last_finished_at != 0 &&
-                 j->sight->now - c->last_finished_at < CRASH_FRESH;
-    if (!backs_off && !again) {
+    if (c != p->crashing) {
         return false;
     }
-    const char *end = c->last_reason[0] != '\0' ? c->last_reason : "ended";
-    struct finding *f =
-        claim_start(j, p, "crash_loop", c->restarts >= CRASHES ? SEVERITY_ERROR : SEVERITY_WARNING,
-                    c->name, end);
-    if (wants_evidence(f)) {
-        finding_evidence(j, f, pod_object(j, p),
-                         arena_printf(j->a, "container %s restarts", c->name),
-                         "%lld, last exit code %lld, %s", (long long)c->restarts,
-                         (long long)c->last_exit_code, end);
-    }
+    (void)say_crash_loop(j, p, c->restarts >= CRASHES_CERTAIN ? SEVERITY_ERROR : SEVERITY_WARNING);
     return true;
+}
+
+/* The container is up between two crashes, or for good. While its pod waits at a gate the loop is
+ * why it will not come through; while it serves the finding only stays, so that it does not come
+ * and go with each crash. */
+static void crash_loop_up(struct judge *j, struct pod_sheet *p)
+{
+    bool waits = p->waiting_since != 0;
+    bool told = claimed(j, "crash_loop", j->sight->workload) != NULL;
+    if (waits) {
+        (void)crash_loop(j, p, p->crashing);
+    } else if (prior_claim(j, "crash_loop", j->sight->workload) != 0) {
+        struct finding *f = say_crash_loop(j, p, SEVERITY_INFO);
+        f->aside = f->aside || !told;
+    }
 }
 
 /* ---- what the node cannot make ---- */
@@ -317,16 +343,34 @@ static bool probe_failing(struct judge *j, struct pod_sheet *p)
 
 /* ---- all together ---- */
 
+static bool is_starting(const struct pod_sheet *p)
+{
+    return is_live(p) && p->v->state == POD_STARTING && !p->containers_ready;
+}
+
+static bool is_up(const struct pod_sheet *p)
+{
+    return is_live(p) && p->containers_ready && p->v->state != POD_UNKNOWN;
+}
+
 void causes_start(struct judge *j)
 {
     for (uint32_t i = 0; i < j->n_pods; i++) {
         struct pod_sheet *p = &j->pods[i];
-        if (p->v->state != POD_STARTING || !is_live(p) || p->containers_ready) {
+        if (!is_starting(p)) {
             continue;
         }
         const struct kube_pod *pod = p->fp->pod;
         (void)(unschedulable(j, p) || container_trouble(j, p, &pod->init_statuses) ||
                container_trouble(j, p, &pod->statuses) || not_begun(j, p) || init_running(j, p) ||
                probe_failing(j, p));
+    }
+    for (int waiting = 1; waiting >= 0; waiting--) { /* those that serve last: they start nothing */
+        for (uint32_t i = 0; i < j->n_pods; i++) {
+            struct pod_sheet *p = &j->pods[i];
+            if (p->crashing != NULL && is_up(p) && (p->waiting_since != 0) == (waiting == 1)) {
+                crash_loop_up(j, p);
+            }
+        }
     }
 }

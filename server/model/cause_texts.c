@@ -65,8 +65,7 @@ static const struct cause_text texts[] = {
      "subnet, a command that exists.",
      {DESCRIBE_POD, "kubectl -n {ns} get events --field-selector involvedObject.name={pod}"}},
     {"crash_loop",
-     "Container {a} crashes again and again (last: {b}): {pods} of {workload} "
-     "{has} not been ready {since}.",
+     "Container {a} crashes again and again (last: {b}), {since}: {pods} of {workload}.",
      "Read the last words of the container and its exit code.",
      {"kubectl -n {ns} logs {pod} -c {a} --previous", DESCRIBE_POD}},
     {"init_running",

@@ -12,6 +12,25 @@ void judge_look_at(struct judge *j, int64_t at)
     }
 }
 
+int64_t judge_heard_now(const struct judge *j)
+{
+    const struct facts_cluster *c = j->f->cluster;
+    bool silent = c->kube_stale && c->kube_ok_at > 0 && c->kube_ok_at < j->f->now;
+    return silent ? c->kube_ok_at : j->f->now;
+}
+
+int64_t judge_prior_since(const struct judge *j, const char *code)
+{
+    const struct list *prior = &j->f->prior->findings;
+    for (uint32_t i = 0; i < prior->n; i++) {
+        const struct prior_finding *f = LIST_AT(struct prior_finding, *prior, i);
+        if (strcmp(f->code, code) == 0) {
+            return f->since;
+        }
+    }
+    return 0;
+}
+
 /* Appends to a list that may grow: its items are ours, so they may be written. */
 static void *grown(struct judge *j, struct list *list, uint32_t *cap, size_t size)
 {

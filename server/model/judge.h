@@ -68,8 +68,10 @@ struct pod_sheet {
     int64_t starting_since;      /* containers not ready: since when; 0 = they are */
     int64_t slow_at;             /* when its waiting or starting gets slow, 0 = neither */
     int64_t stuck_at;            /* ... stuck */
-    struct usual usual;          /* of the slowest binding among its gates; p95_ms 0 = none */
-    enum pace pace;              /* of its waiting or starting */
+    const struct container_status *crashing; /* a container that crashes again and again, also
+                                                while it runs between two crashes; NULL = none */
+    struct usual usual;           /* of the slowest binding among its gates; p95_ms 0 = none */
+    enum pace pace;               /* of its waiting or starting */
     struct pod_finding *findings; /* what finding_pod() hung on it, newest first */
 };
 
@@ -187,6 +189,16 @@ void judge_pods(struct judge *j);
 void judge_pace(struct judge *j);
 void judge_outcome(struct judge *j);
 int64_t judge_eta(const struct judge *j);
+
+/* Time as far as Kubernetes has been heard: it stands still while the API server is silent. */
+int64_t judge_heard_now(const struct judge *j);
+/* Since when a finding of that code has stood on the rollout, as of the last judgement; 0 = it did
+ * not. */
+int64_t judge_prior_since(const struct judge *j, const char *code);
+
+/* The crash loop of a pod (crash.c). */
+enum { CRASHES_CERTAIN = 3 }; /* restarts that make a loop beyond doubt */
+const struct container_status *pod_crashing(struct judge *j, const struct kube_pod *pod);
 
 /* What is remembered of a pod: facts before the state is known, then the state. */
 void track_facts(struct judge *j, struct pod_sheet *p);

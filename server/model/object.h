@@ -349,6 +349,7 @@ struct container_status {
     const char *last_reason; /* lastState.terminated */
     int64_t last_exit_code;
     int64_t last_finished_at;
+    int64_t last_started_at;
 };
 struct kube_pod {
     struct meta meta;

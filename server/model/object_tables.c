@@ -571,7 +571,8 @@ TABLE(container_state, "state", struct container_status, container_state_fields)
 static const struct field last_terminated_fields[] = {
     PINT("exitCode", 1, container_status, last_exit_code),
     STR("reason", 3, container_status, last_reason),
-    TIME("finishedAt", 6, container_status, last_finished_at)};
+    TIME("finishedAt", 6, container_status, last_finished_at),
+    TIME("startedAt", 5, container_status, last_started_at)};
 TABLE(last_terminated, "terminated", struct container_status, last_terminated_fields);
 static const struct field last_state_fields[] = {MSG("terminated", 3, last_terminated)};
 TABLE(last_state, "lastState", struct container_status, last_state_fields);

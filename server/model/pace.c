@@ -9,7 +9,11 @@
  *   a pod that starts, or waits at a gate whose usual time nobody knows
  *                                counts from its creation (its wait) against the progress deadline:
  *                                stuck there, slow at half of it
- *   pods that are not there      the same from the last sign of progress
+ *   a pod whose container crashes again and again
+ *                                is slow at once, and stuck from stuck_min (or stuck_after) on once
+ *                                the loop is beyond doubt: it is not waited for. Counted from its
+ *                                creation, or, when it has served, from the beginning of the loop
+ *   pods that are not there      the same as one that starts, from the last sign of progress
  *
  * Verdicts change at the limit itself (>=), so that a look at that moment sees the change.
  */
@@ -60,9 +64,35 @@ static enum pace pace_at(int64_t now, int64_t slow_at, int64_t stuck_at)
     return slow_at != 0 && now >= slow_at ? PACE_SLOW : PACE_ON_TIME;
 }
 
+/* From when a crash loop counts: it goes on while its container is up for a moment. */
+static int64_t crashing_since(const struct judge *j, const struct pod_sheet *p)
+{
+    int64_t since = p->waiting_since != 0 ? p->waiting_since : p->starting_since;
+    int64_t created = p->fp->pod->meta.created_at;
+    int64_t prior = judge_prior_since(j, "crash_loop");
+    if (prior != 0 && prior < since) {
+        since = later(prior, created);
+    }
+    return since;
+}
+
+static void set_crash_limits(const struct judge *j, struct pod_sheet *p)
+{
+    const struct policy *policy = j->f->policy;
+    int64_t since = crashing_since(j, p);
+    int64_t limit = policy->stuck_after_ms > 0 ? policy->stuck_after_ms : policy->stuck_min_ms;
+    bool certain = p->crashing->restarts >= CRASHES_CERTAIN;
+    p->slow_at = since;
+    p->stuck_at = since + (certain ? limit : deadline_ms(j));
+}
+
 static void set_limits(const struct judge *j, struct pod_sheet *p)
 {
     const struct policy *policy = j->f->policy;
+    if (p->crashing != NULL && (p->waiting_since != 0 || p->starting_since != 0)) {
+        set_crash_limits(j, p);
+        return;
+    }
     if (p->waiting_since != 0 && p->usual.p95_ms > 0) {
         int64_t stuck_ms =
             policy->stuck_after_ms > 0

@@ -467,6 +467,7 @@ static void judge_pod(struct judge *j, struct pod_sheet *p)
             v->state == POD_REGISTERING || v->state == POD_CHECKING || v->state == POD_FAILING;
         p->waiting_since = waits ? waiting_since(p) : 0;
         p->starting_since = v->state == POD_STARTING ? starting_since(j, p) : 0;
+        p->crashing = pod_crashing(j, pod);
     }
     fill_gates(j, p);
     fill_targets(j, p);

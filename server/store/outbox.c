@@ -95,6 +95,20 @@ bool outbox_firing_of(struct store *s, int64_t workload_id, struct arena *a,
     return one_alert(store_db(s), st, a, ret, ret_found, err);
 }
 
+bool outbox_last_ended(struct store *s, const struct outbox_alert *of, int64_t after,
+                       int64_t *ret_at, struct err *err)
+{
+    sqlite3_stmt *st = db_get(store_db(s), SQL_OUTBOX_LAST_ENDED);
+    db_bind(st, "iit", of->workload_id, after, of->revision_hash);
+    bool row = false;
+    if (!db_step(store_db(s), st, &row, err)) {
+        return false;
+    }
+    *ret_at = row ? db_int(st, 0) : 0;
+    (void)sqlite3_reset(st); /* the row was read */
+    return true;
+}
+
 bool outbox_orphan(struct store *s, struct arena *a, struct outbox_alert *ret, bool *ret_found,
                    struct err *err)
 {

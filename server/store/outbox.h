@@ -58,6 +58,9 @@ bool outbox_firing(struct store *s, const char *key, struct arena *a, struct out
 /* The firing alert of a workload. */
 bool outbox_firing_of(struct store *s, int64_t workload_id, struct arena *a,
                       struct outbox_alert *ret, bool *ret_found, struct err *err) MUST_CHECK;
+/* When the last alert of a workload and revision ended, of those begun after `after`; 0 = none. */
+bool outbox_last_ended(struct store *s, const struct outbox_alert *of, int64_t after,
+                       int64_t *ret_at, struct err *err) MUST_CHECK;
 /* Some firing alert whose workload's row is gone. */
 bool outbox_orphan(struct store *s, struct arena *a, struct outbox_alert *ret, bool *ret_found,
                    struct err *err) MUST_CHECK;

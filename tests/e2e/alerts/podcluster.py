@@ -72,6 +72,14 @@ class PodCluster:
             self.events.append((self.version, {"type": kind, "object": self.pods[name]}))
             self.changed.notify_all()
 
+    def remove(self, name: str) -> None:
+        with self.changed:
+            self.version += 1
+            gone = self.pods.pop(name)
+            gone = {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(self.version)}}
+            self.events.append((self.version, {"type": "DELETED", "object": gone}))
+            self.changed.notify_all()
+
     def write_kubeconfig(self, path: pathlib.Path) -> str:
         server = f"http://127.0.0.1:{self.server.server_port}"
         path.write_text(json.dumps({

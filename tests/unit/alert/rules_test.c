@@ -165,6 +165,80 @@ static void given_pods_that_get_stuck_in_turn_then_one_alert_until_it_is_well(vo
     assert_int_equal(alert_next_look(&f->c.facts, &f->c.verdict), 0);
 }
 
+static void serves(struct fixture *f, int64_t for_ms)
+{
+    case_serving(&f->c);
+    f->c.verdict.since = f->s->now + 1000; /* as judge() moves the clock */
+    judge(f);
+    f->s->now += for_ms - 1000;
+    judge(f);
+}
+
+static void sticks(struct fixture *f)
+{
+    f->c.verdict.state = ROLLOUT_STUCK;
+    f->c.verdict.primary = &f->c.finding;
+    f->c.verdict.findings = (struct list){&f->c.finding, 1};
+    judge(f);
+}
+
+static void
+given_a_rollout_that_comes_and_goes_then_its_second_end_is_told_when_it_is_calm(void **state)
+{
+    struct fixture *f = *state;
+    judge(f);
+    serves(f, 60000);
+    assert_int_equal(firing(f), 0); /* the first end is told at once */
+    for (int i = 0; i < 5; i++) {
+        sticks(f);
+        assert_int_equal(firing(f), 1);
+        serves(f, 599000);
+        assert_int_equal(firing(f), 1);
+        assert_int_equal(alert_next_look(&f->c.facts, &f->c.verdict), f->c.verdict.since + 600000);
+    }
+    assert_int_equal(fake_number(f->s, "SELECT count(*) FROM alert"), 2);
+    serves(f, 600000);
+    assert_int_equal(firing(f), 0);
+    assert_int_equal(alert_next_look(&f->c.facts, &f->c.verdict), 0);
+    assert_text(f, "SELECT group_concat(type, ' ') FROM delivery WHERE receiver = 'hook'",
+                "rollout.stuck rollout.recovered rollout.stuck rollout.recovered");
+}
+
+static void given_an_end_long_ago_or_of_another_revision_then_recovery_is_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    judge(f);
+    serves(f, 60000);
+    f->s->now += 1800000;
+    sticks(f);
+    serves(f, 2000);
+    assert_int_equal(firing(f), 0);
+    f->c.verdict.revision_hash = "77aa";
+    sticks(f);
+    assert_int_equal(firing(f), 1);
+    serves(f, 2000);
+    assert_int_equal(firing(f), 0);
+}
+
+static void given_a_crash_loop_that_serves_for_a_moment_then_its_alert_stays(void **state)
+{
+    struct fixture *f = *state;
+    judge(f);
+    case_serving(&f->c);
+    f->c.finding.code = "crash_loop";
+    f->c.finding.severity = SEVERITY_INFO;
+    f->c.finding.primary = false;
+    f->c.finding.new_pods = 1;
+    f->c.verdict.findings = (struct list){&f->c.finding, 1};
+    judge(f);
+    assert_int_equal(firing(f), 1);
+    assert_text(f, "SELECT cause FROM alert", "health_check_code_mismatch");
+    f->c.finding.new_pods = 0; /* of an old revision: it has no say */
+    judge(f);
+    assert_int_equal(firing(f), 0);
+    assert_int_equal(f->queued, 5);
+}
+
 static void given_a_new_revision_when_progressing_then_recovered_as_superseded(void **state)
 {
     struct fixture *f = *state;
@@ -282,6 +356,9 @@ int main(void)
         TEST(given_a_firing_alert_when_unknown_or_stale_then_it_stays),
         TEST(given_a_stale_stuck_verdict_then_no_alert_opens),
         TEST(given_pods_that_get_stuck_in_turn_then_one_alert_until_it_is_well),
+        TEST(given_a_rollout_that_comes_and_goes_then_its_second_end_is_told_when_it_is_calm),
+        TEST(given_an_end_long_ago_or_of_another_revision_then_recovery_is_told_at_once),
+        TEST(given_a_crash_loop_that_serves_for_a_moment_then_its_alert_stays),
         TEST(given_a_new_revision_when_progressing_then_recovered_as_superseded),
         TEST(given_a_new_revision_when_stuck_at_once_then_the_old_alert_ends_first),
         TEST(given_alerts_off_then_none_opens_and_a_firing_one_ends),
