@@ -91,6 +91,12 @@ void pf_check_binding(struct pf *p, const struct manifest *m);
 void pf_check_gates(struct pf *p, const struct manifest *m, struct preflight_workload *w);
 void pf_check_later(struct pf *p, const struct manifest *m);
 void pf_check_rollout(struct pf *p, const struct manifest *m, struct preflight_workload *w);
+/* Of a workload with gates, its usual gate time and number of pods known as far as they are. */
+void pf_check_budgets(struct pf *p, const struct manifest *m, const struct preflight_rollout *r);
+/* The workload as the cluster has it; NULL = it does not. */
+const struct kube_workload *pf_present_of(const struct pf *p, const struct manifest *m);
+/* How many pods it will have. */
+int64_t pf_replicas_of(const struct pf *p, const struct manifest *m);
 /* Does the namespace lack the label that the webhook of the family asks for? Says so. */
 bool pf_unlabelled(struct pf *p, const struct manifest *m, bool is_auto);
 /* Would a pod of the template get the binding's gate? Says why not, once a namespace. */

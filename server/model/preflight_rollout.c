@@ -9,7 +9,7 @@
 
 enum { DEADLINE_DEFAULT_S = 600, PERCENT_DEFAULT = 25 };
 
-static const struct kube_workload *present_of(const struct pf *p, const struct manifest *m)
+const struct kube_workload *pf_present_of(const struct pf *p, const struct manifest *m)
 {
     for (uint32_t i = 0; i < p->in->present.n; i++) {
         const struct preflight_present *x = LIST_AT(struct preflight_present, p->in->present, i);
@@ -50,10 +50,10 @@ static int64_t autoscaled_least(const struct pf *p, const struct manifest *m)
 
 /* How many pods it will have: a manifest that leaves the number out leaves it as it is, and a new
  * workload to its autoscaler. */
-static int64_t replicas_of(const struct pf *p, const struct manifest *m)
+int64_t pf_replicas_of(const struct pf *p, const struct manifest *m)
 {
     const struct kube_workload *w = (const struct kube_workload *)(const void *)m->record;
-    const struct kube_workload *present = present_of(p, m);
+    const struct kube_workload *present = pf_present_of(p, m);
     if (w->meta.kind == KIND_DAEMONSET) {
         return present != NULL && present->desired_scheduled > 0 ? present->desired_scheduled : 1;
     }
@@ -176,12 +176,15 @@ void pf_check_rollout(struct pf *p, const struct manifest *m, struct preflight_w
     }
     check_drain(p, m, w, &t);
     slowest(pf_scope_of(p, m), w);
+    if (m->kind != KIND_POD) {
+        r->replicas = pf_replicas_of(p, m);
+        pf_check_budgets(p, m, r);
+    }
     if (!r->known || m->kind == KIND_POD) {
         r->known = false;
         return;
     }
     const struct kube_workload *kw = (const struct kube_workload *)(const void *)m->record;
-    r->replicas = replicas_of(p, m);
     int64_t batch = batch_of(kw, r->replicas);
     r->batches = batch > 0 ? (r->replicas + batch - 1) / batch : 0;
     r->total_ms = r->batches * (r->gate_ms + kw->min_ready_seconds * 1000);

@@ -59,7 +59,7 @@ static enum kind kind_of(const char *api_version, const char *kind)
                                       KIND_INGRESS,      KIND_BINDING_LBC, KIND_BINDING_AUTO,
                                       KIND_DEPLOYMENT,   KIND_STATEFULSET, KIND_DAEMONSET,
                                       KIND_ARGO_ROLLOUT, KIND_REPLICASET,  KIND_POD,
-                                      KIND_HPA};
+                                      KIND_HPA,          KIND_PDB};
     size_t len = group_len(api_version);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const struct kind_info *info = kind_info(kinds[i]);

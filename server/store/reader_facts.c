@@ -81,6 +81,7 @@ bool reader_facts_namespace(struct reader *r, int64_t cluster, const char *name,
         (id != 0 && (!facts_objects(&from, KIND_SERVICE, id, &f.services, err) ||
                      !facts_objects(&from, KIND_INGRESS, id, &f.ingresses, err) ||
                      !facts_objects(&from, KIND_HPA, id, &f.hpas, err) ||
+                     !facts_objects(&from, KIND_PDB, id, &f.pdbs, err) ||
                      !facts_bindings(&from, id, &f.services, &f.bindings, err)))) {
         return false;
     }

@@ -301,6 +301,96 @@ static void given_no_replicas_when_judged_then_the_autoscaler_says_how_many(void
     assert_int_equal(replicas(b, SCALED AUTOSCALER("12")), 12);
 }
 
+#define WEB_OF(n) DEPLOYMENT_OF("web", "shop", "  replicas: " n "\n", "app: web") GOOD_POD
+#define BUDGET(spec)                                                                               \
+    "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web, namespace: "     \
+    "shop}\nspec: {" spec "}\n"
+#define OURS ", selector: {matchLabels: {app: web}}"
+
+/* What is said of budgets: "" = nothing, else a part of it. */
+static const struct {
+    const char *what;
+    const char *yaml;
+    const char *says;
+} budgets[] = {
+    {"one may be missing", WEB_OF("3") BUDGET("maxUnavailable: 1" OURS), ""},
+    {"as many as there are", WEB_OF("3") BUDGET("minAvailable: 3" OURS), "wants all its 3 pods"},
+    {"more than there are", WEB_OF("3") BUDGET("minAvailable: 5" OURS), "wants all its 3 pods"},
+    {"none may be missing", WEB_OF("3") BUDGET("maxUnavailable: 0" OURS), "Rollouts go on"},
+    {"0 %", WEB_OF("3") BUDGET("maxUnavailable: 0%" OURS), "wants all"},
+    {"90 % of 9, rounded up", WEB_OF("9") BUDGET("minAvailable: 90%" OURS), "all its 9 pods"},
+    {"90 % of 10", WEB_OF("10") BUDGET("minAvailable: 90%" OURS), ""},
+    {"1 %, rounded up", WEB_OF("10") BUDGET("maxUnavailable: 1%" OURS), ""},
+    {"neither is 1 available: one of one",
+     WEB_OF("1") BUDGET("unhealthyPodEvictionPolicy: "
+                        "IfHealthyBudget" OURS),
+     "wants its only pod"},
+    {"other pods", WEB_OF("3") BUDGET("minAvailable: 3, selector: {matchLabels: {app: api}}"), ""},
+    {"no selector takes nothing", WEB_OF("3") BUDGET("minAvailable: 3"), ""},
+    {"shared with another workload",
+     WEB_OF("3") "---\n" DEPLOYMENT_OF("web2", "shop", "  replicas: 3\n", "app: web")
+         GOOD_POD BUDGET("minAvailable: 3" OURS),
+     ""},
+    /* 25 s a gate, one at a time: 36 in 15 min */
+    {"36 one by one", WEB_OF("36") BUDGET("maxUnavailable: 1" OURS), ""},
+    {"37 one by one", WEB_OF("37") BUDGET("maxUnavailable: 1" OURS), "more than 36 of these pods"},
+    {"37 two by two", WEB_OF("37") BUDGET("maxUnavailable: 2" OURS), ""},
+};
+
+/* All that is said of budgets, at info and nothing else. */
+static const char *of_budgets(struct bed *b, const char *yaml)
+{
+    json_t *v = preflight(b, yaml);
+    const json_t *all = at(v, "findings");
+    const char *found = "";
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *f = json_array_get(all, i);
+        assert_string_equal(json_string_value(json_object_get(f, "severity")), "info");
+        assert_string_equal(json_string_value(json_object_get(f, "code")),
+                            "budget_blocks_eviction");
+        found = arena_strdup(b->a, json_string_value(json_object_get(f, "message")));
+    }
+    json_decref(v);
+    return found;
+}
+
+static void given_budgets_when_judged_then_what_they_mean_for_drains(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+        const char *said = of_budgets(b, budgets[i].yaml);
+        bool good =
+            budgets[i].says[0] == '\0' ? said[0] == '\0' : strstr(said, budgets[i].says) != NULL;
+        if (!good) {
+            fail_msg("%s: \"%s\"", budgets[i].what, said);
+        }
+    }
+}
+
+static void given_a_budget_of_the_cluster_when_judged_then_its_other_pods_count(void **state)
+{
+    struct bed *b = *state;
+    struct kv app = {"app", "web"};
+    struct kube_workload w;
+    struct kube_pdb pdb;
+    record_clear(kind_info(KIND_DEPLOYMENT)->table, &w);
+    w.replicas = 3;
+    sql_blob(&b->f, "UPDATE workload SET body = ?1 WHERE id = 1", kind_info(KIND_DEPLOYMENT)->table,
+             &w);
+    record_clear(kind_info(KIND_PDB)->table, &pdb);
+    pdb.selector.present = 1;
+    pdb.selector.labels = (struct kvs){&app, 1};
+    pdb.min_available = "10";
+    pdb.expected_pods = 3;
+    fixture_object(&b->f, (struct fixture_object){71, KIND_PDB, 1, "", &pdb, "web"});
+    assert_non_null(strstr(of_budgets(b, WEB_OF("10")), "wants all its 10 pods"));
+    assert_string_equal(of_budgets(b, WEB_OF("10") BUDGET("minAvailable: 9" OURS)), "");
+    pdb.expected_pods = 5; /* of another workload */
+    sql(&b->f, "DELETE FROM object WHERE kind = %d", KIND_PDB);
+    fixture_object(&b->f, (struct fixture_object){71, KIND_PDB, 1, "", &pdb, "web"});
+    assert_string_equal(of_budgets(b, WEB_OF("10")), "");
+}
+
 static void given_the_webhook_down_when_judged_then_by_its_failure_policy(void **state)
 {
     struct bed *b = *state;
@@ -438,6 +528,10 @@ int main(void)
             given_no_replicas_when_judged_then_the_autoscaler_says_how_many, setup, teardown),
         cmocka_unit_test_setup_teardown(given_a_good_workload_when_judged_then_gates_and_time,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(given_budgets_when_judged_then_what_they_mean_for_drains,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            given_a_budget_of_the_cluster_when_judged_then_its_other_pods_count, setup, teardown),
         cmocka_unit_test_setup_teardown(
             given_the_webhook_down_when_judged_then_by_its_failure_policy, setup, teardown),
         cmocka_unit_test_setup_teardown(given_auto_mode_when_judged_then_its_own_label_counts,
