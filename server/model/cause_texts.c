@@ -425,11 +425,11 @@ static const struct cause_text texts[] = {
      "Treat why the targets are unhealthy: this is an outage in waiting.",
      {HEALTH, GROUP}},
     {"drain_shorter_than_deregistration",
-     "Pods of {workload} may end while the load balancer still sends to them: {a}.",
-     "Give the pods a preStop sleep and a grace period that cover it, or shorten the "
-     "deregistration "
-     "delay.",
-     {"kubectl -n {ns} get {target} -o yaml"}},
+     "Pods of {workload} end before the load balancer stops sending to them, so requests are lost: "
+     "{a}.",
+     "Give the pods a preStop sleep that covers the time until their targets are taken out (15 s "
+     "or more), and a grace period that covers it and the longest request.",
+     {"kubectl -n {ns} get {target} -o yaml", HEALTH}},
     {"progress_deadline_exceeded",
      "The rollout of {workload} has passed its progress deadline, {since}{:a}",
      "Treat the cause beside this one, or go back to the last revision.",

@@ -113,6 +113,16 @@ struct facts_pod {
     const char *revision;          /* its hash label value, "" */
 };
 
+/* A pod that was there a moment ago: its target outlives it. */
+enum { GONE_KEPT_MS = 15 * 60 * 1000 };
+struct facts_gone {
+    int64_t id; /* store's key */
+    const char *name;
+    const char *ip;
+    int64_t gone_at;
+    int64_t cut_at; /* when its target was first seen still to get requests; 0 = was not */
+};
+
 struct facts_event {
     const struct kube_event *event;
     int64_t first_seen_at;
@@ -210,6 +220,7 @@ struct facts {
     const struct kube_workload *workload; /* NULL: Pod, other owner, or not (yet) known */
     struct list revisions;                /* struct facts_revision */
     struct list pods;                     /* struct facts_pod */
+    struct list gone; /* struct facts_gone: of the last GONE_KEPT_MS, newest first */
     const struct rollout_prior *prior;
 };
 
@@ -329,6 +340,7 @@ struct rollout_verdict {
     struct list pods;              /* struct pod_verdict, in the order of facts.pods */
     struct list transitions;       /* struct transition since the last judgement */
     struct list samples;           /* struct usual_sample */
+    struct list cut;               /* int64_t: ids of facts.gone to mark as cut off now */
     int64_t next_look;             /* Unix ms; 0 = only on change */
 };
 

@@ -98,6 +98,9 @@ static void changed(struct store *s, int64_t ns_id, int64_t workload_id)
 
 static bool remove_row(struct store *s, const struct stored *row, const char *name, struct err *err)
 {
+    if (row->workload_id != 0 && !gone_add(s, row->id, row->workload_id, err)) {
+        return false;
+    }
     sqlite3_stmt *st = db_get(&s->db, SQL_POD_DELETE);
     db_bind(st, "i", row->id);
     if (!db_run(&s->db, st, err)) {

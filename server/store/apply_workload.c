@@ -147,7 +147,8 @@ bool workload_drop(struct store *s, int64_t id, struct err *err)
     if (!v.found) {
         return true;
     }
-    if (!close_history(s, id, err) || !run_id(s, SQL_WORKLOAD_DELETE, id, err)) {
+    if (!close_history(s, id, err) || !gone_forget(s, id, err) ||
+        !run_id(s, SQL_WORKLOAD_DELETE, id, err)) {
         return false;
     }
     take_back(s, &v);

@@ -253,7 +253,8 @@ bool store_rollout_facts(struct store *s, int64_t workload_id, struct arena *a, 
     if (row.body != NULL && kind != KIND_COUNT) {
         f.workload = apply_unpack(s, kind, row.body, row.len, row.rv, a);
     }
-    if (!load_prior_findings(s, workload_id, a, &row.prior->findings, err) ||
+    if (!gone_load(s, workload_id, a, &f.gone, err) ||
+        !load_prior_findings(s, workload_id, a, &row.prior->findings, err) ||
         !load_revisions(s, row.ns_id, f.uid, a, &f.revisions, err) ||
         !store_namespace_facts(s, row.ns_id, &f.ns, err) ||
         !store_cluster_facts(s, &f.cluster, err)) {

@@ -165,7 +165,7 @@ bool store_save_rollout(struct store *s, int64_t workload_id, const struct facts
     w.ns_id = b.ns_id;
     if (!save_history(s, workload_id, b.ns_id, v, err) ||
         !save_row(s, workload_id, v, &changed, err) || !save_pods(s, &w, facts, v, err) ||
-        !save_findings(s, &w, &v->findings, err) ||
+        !gone_save(s, &v->cut, err) || !save_findings(s, &w, &v->findings, err) ||
         !save_quiet(s, workload_id, &b, count_waiting(facts, v), v->next_look, err)) {
         return false;
     }

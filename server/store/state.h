@@ -427,6 +427,15 @@ struct saving {
     bool told;   /* a finding among it */
     bool listed; /* the finding that lists show, the primary cause, among it */
 };
+/* Pods that are gone (gone.c). Before the row of the pod is deleted. */
+bool gone_add(struct store *s, int64_t pod_id, int64_t workload_id, struct err *err) MUST_CHECK;
+bool gone_forget(struct store *s, int64_t workload_id, struct err *err) MUST_CHECK;
+/* struct facts_gone, newest first. */
+bool gone_load(struct store *s, int64_t workload_id, struct arena *a, struct list *ret,
+               struct err *err) MUST_CHECK;
+/* Of rollout_verdict.cut. */
+bool gone_save(struct store *s, const struct list *cut, struct err *err) MUST_CHECK;
+
 bool save_pods(struct store *s, struct saving *w, const struct facts *f,
                const struct rollout_verdict *v, struct err *err) MUST_CHECK;
 bool save_findings(struct store *s, struct saving *w, const struct list *findings,

@@ -60,7 +60,7 @@ INLINE void sql_blob(struct fixture *f, const char *statement, const struct fiel
 
 INLINE void fixture_schema(struct fixture *f)
 {
-    static const char *const files[] = {"0001_initial", "0002_routes"};
+    static const char *const files[] = {"0001_initial", "0002_routes", "0003_gone_pods"};
     sql(f, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         AUTO(buf) text = BUF_INIT(1 << 20);

@@ -608,57 +608,130 @@ static const struct finding *drain_of(struct lab *l)
     return f;
 }
 
-/* A pod that served is gone while its target drains. */
-static void a_short_grace_is_told_while_it_is_seen(void **state)
+/* Both pods serve, and a third, of address 10.9.9.9, was gone `ago` seconds before the last answer
+ * of ELBv2, which calls its target so. */
+static struct lab *shop_after_a_pod(struct facts_gone *gone, int64_t ago, const char *state)
 {
-    (void)state;
+    static const struct kube_pod ended = {.ip = "10.9.9.9"};
     struct lab *l = shop_new();
     shop_serves(l);
     lab_kv(l, &l->workload.template_labels, "app", "web");
-    assert_null(drain_of(l)); /* 30 s and 300 s: the defaults alone are no news */
-    struct kube_pod ended = {.ip = "10.9.9.9"};
-    lab_target(l, &l->bindings[0], &ended, 8080, "draining", "")->healthy_at = l->f.now - 9000;
+    lab_target(l, &l->bindings[0], &ended, 8080, state, "")->healthy_at = l->f.now - 600000;
+    l->bindings[0].group->observed_at = l->f.now;
+    *gone = (struct facts_gone){7, "web-9", "10.9.9.9", l->f.now - ago * 1000, 0};
+    l->f.gone = (struct list){gone, 1};
+    return l;
+}
+
+/* What a target of a pod that is gone may say, how long after, and whether that is harm. */
+static const struct {
+    const char *state;
+    int64_t ago;
+    bool harm;
+    bool look; /* it cannot be told yet */
+} ends[] = {
+    {"draining", 1, false, false}, {"draining", 200, false, false},
+    {"unused", 10, false, false},  {"unhealthy.draining", 10, false, false},
+    {"initial", 10, false, false}, {"healthy", 5, true, false},
+    {"unhealthy", 5, true, false}, {"healthy", 4, false, true},
+    {"healthy", 299, true, false}, {"healthy", 300, false, false}, /* nobody knows whose by now */
+    {"unhealthy", 0, false, true},
+};
+
+static void a_pod_that_is_gone_while_it_gets_requests_is_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct facts_gone gone;
+        struct lab *l = shop_after_a_pod(&gone, ends[i].ago, ends[i].state);
+        const struct finding *f = drain_of(l);
+        bool looks = l->v.next_look == l->f.now + 10000;
+        if ((f != NULL) != ends[i].harm || looks != ends[i].look ||
+            l->v.cut.n != (ends[i].harm ? 1 : 0)) {
+            fail_msg("%s after %lld s: %s, look %d, %u marked", ends[i].state,
+                     (long long)ends[i].ago, f != NULL ? f->message : "quiet", looks, l->v.cut.n);
+        }
+        lab_free(l);
+    }
+}
+
+static void a_cut_is_a_warning_beside_a_rollout_that_serves(void **state)
+{
+    (void)state;
+    struct facts_gone gone[2];
+    struct lab *l = shop_after_a_pod(gone, 10, "healthy");
     const struct finding *f = drain_of(l);
     assert_non_null(f);
+    assert_int_equal(*LIST_AT(int64_t, l->v.cut, 0), 7);
     assert_string_equal(f->object, "Deployment/web");
     assert_true(f->severity == SEVERITY_WARNING && f->confidence == CONFIDENCE_LIKELY);
     assert_null(l->v.primary);
     assert_int_equal(l->v.state, ROLLOUT_SERVING);
-    assert_non_null(strstr(f->message, "30 s to end, the load balancer takes up to 300 s"));
-    assert_string_equal(LIST_AT(struct evidence, f->evidence, 3)->field, "target 10.9.9.9:8080");
-    l->workload.template_grace_seconds = 320;
+    assert_non_null(strstr(f->message, "pod web-9 was gone at"));
+    assert_true(says_text(f, "preStop sleep"));
+    assert_int_equal(f->since, gone[0].gone_at);
+    /* remembered: whatever became of the target, until it is forgotten */
+    int64_t seen = l->f.now;
+    gone[0].cut_at = seen;
+    gone[1] = (struct facts_gone){6, "web-8", "10.9.9.8", gone[0].gone_at - 60000, seen - 50000};
+    l->f.gone.n = 2;
+    l->bindings[0].group->targets.n = 2;
+    shop_after(l, 500);
+    f = drain_of(l);
+    assert_non_null(f);
+    assert_int_equal(l->v.cut.n, 0);
+    assert_true(says_text(f, "web-9 was gone") && says_text(f, "1 more"));
+    assert_int_equal(l->v.next_look, gone[0].gone_at + GONE_KEPT_MS + 1);
+    l->f.gone.n = 0;
     assert_null(drain_of(l));
-    l->workload.template_grace_seconds = 45;
-    assert_non_null(strstr(drain_of(l)->message, "45 s to end"));
-    lab_kv(l, &l->workload.template_labels, "app", "other"); /* another workload's pods */
-    assert_null(drain_of(l));
-    lab_kv(l, &l->workload.template_labels, "app", "web");
-    assert_non_null(drain_of(l));
-    ((struct kube_binding *)(uintptr_t)l->bindings[0].binding)->multi_cluster = 1;
-    assert_null(drain_of(l)); /* another cluster's pod, perhaps */
     lab_free(l);
 }
 
-static void a_pod_that_still_ends_is_no_short_grace(void **state)
+/* Each is why a target of a pod that is gone may get requests and no pod is to blame. */
+static void a_failing_controller_or_a_shared_group_is_no_short_grace(void **state)
 {
     (void)state;
-    struct lab *l = shop_new();
-    shop_serves(l);
-    lab_kv(l, &l->workload.template_labels, "app", "web");
-    l->pods[1]->meta.deleted_at = l->f.now + 20000;
-    lab_target(l, &l->bindings[0], l->pods[1], 8080, "draining", "")->healthy_at = l->f.now;
-    assert_null(drain_of(l));
-    l->f.pods.n = 1; /* gone, and the slice has not heard of it */
-    assert_null(drain_of(l));
-    assert_int_equal(l->v.next_look, l->f.now + 10000);
-    l->ns.slices.n = 0;
-    (void)lab_slice(l, &l->services[0]);
-    assert_non_null(drain_of(l));
-    struct kube_pod never = {.ip = "10.9.9.9"}; /* it never served: nothing was cut off */
-    (void)lab_target(l, &l->bindings[0], l->pods[1], 8080, "healthy", "");
-    (void)lab_target(l, &l->bindings[0], &never, 8080, "draining", "");
-    assert_null(drain_of(l));
-    lab_free(l);
+    for (int i = 0; i < 9; i++) {
+        struct facts_gone gone;
+        struct lab *l = shop_after_a_pod(&gone, 10, "healthy");
+        struct kube_binding *b = (struct kube_binding *)(uintptr_t)l->bindings[0].binding;
+        switch (i) {
+        case 0: /* another pod of ours has the address */
+            l->pods[1]->ip = "10.9.9.9";
+            break;
+        case 1: /* ... another workload's, behind the same Service, or the slice is late */
+            gone.ip = l->pods[1]->ip;
+            l->f.pods.n = 1;
+            break;
+        case 2:
+            b->multi_cluster = 1;
+            break;
+        case 3:
+            l->bindings[0].sharers = 1;
+            break;
+        case 4:
+            b->meta.deleted_at = l->f.now;
+            break;
+        case 5: /* the binding takes other pods */
+            lab_kv(l, &l->workload.template_labels, "app", "other");
+            break;
+        case 6: /* the controller says that it cannot */
+            (void)lab_event(l, "TargetGroupBinding", "web", "FailedReconcile",
+                            "Failed reconcile due to AccessDenied: DeregisterTargets");
+            break;
+        case 7: /* ... or is not there */
+            l->leases[0].renew_at = l->f.now - 600000;
+            break;
+        default: /* what Kubernetes says is old */
+            l->cluster.kube_stale = true;
+            break;
+        }
+        const struct finding *f = drain_of(l);
+        if (f != NULL || l->v.cut.n != 0) {
+            fail_msg("case %d: %s", i, f != NULL ? f->message : "marked");
+        }
+        lab_free(l);
+    }
 }
 
 static void findings_of_a_namespace_keep_their_since(void **state)
@@ -759,8 +832,9 @@ int main(void)
         cmocka_unit_test(a_group_that_is_denied_is_told_of_its_binding_alone),
         cmocka_unit_test(the_cluster_tells_what_stands_behind_the_webhook),
         cmocka_unit_test(no_credentials_are_no_fault),
-        cmocka_unit_test(a_short_grace_is_told_while_it_is_seen),
-        cmocka_unit_test(a_pod_that_still_ends_is_no_short_grace),
+        cmocka_unit_test(a_pod_that_is_gone_while_it_gets_requests_is_told),
+        cmocka_unit_test(a_cut_is_a_warning_beside_a_rollout_that_serves),
+        cmocka_unit_test(a_failing_controller_or_a_shared_group_is_no_short_grace),
         cmocka_unit_test(findings_of_a_namespace_keep_their_since),
         cmocka_unit_test(an_idle_rollout_asks_for_no_look),
         cmocka_unit_test(every_code_is_found_and_unique),
