@@ -4,8 +4,9 @@
  *
  *   a pod that waits at a gate   counts from containers ready (or from the loss of its gate), by
  *                                the usual time of the slowest binding among its gates:
- *                                slow at slow_factor x p95, stuck at stuck_factor x p95, never
- *                                before stuck_min; stuck_after sets the limit itself
+ *                                slow at slow_factor x p95, yet not before one more look of the
+ *                                controller; stuck at stuck_factor x p95, never before stuck_min;
+ *                                stuck_after sets the limit itself
  *   a pod that starts, or waits at a gate whose usual time nobody knows
  *                                counts from its creation (its wait) against the progress deadline:
  *                                stuck there, slow at half of it
@@ -98,7 +99,8 @@ static void set_limits(const struct judge *j, struct pod_sheet *p)
             policy->stuck_after_ms > 0
                 ? policy->stuck_after_ms
                 : later(p->usual.p95_ms * policy->stuck_factor_percent / 100, policy->stuck_min_ms);
-        int64_t slow_ms = p->usual.p95_ms * policy->slow_factor_percent / 100;
+        int64_t slow_ms = later(p->usual.p95_ms * policy->slow_factor_percent / 100,
+                                p->usual.p95_ms + policy->recheck_ms);
         p->stuck_at = p->waiting_since + stuck_ms;
         p->slow_at = p->waiting_since + sooner(slow_ms, stuck_ms);
         return;

@@ -23,7 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIRM_RECHECKS = 4 };
+enum {
+    CONFIRM_RECHECKS = 4,
+    /* Conditions carry whole seconds, and an answer is dated when it is applied, some time after it
+     * was asked for. */
+    ANSWER_MS = 5000
+};
 
 bool pod_binding_applies(const struct pod_binding *pb)
 {
@@ -184,7 +189,10 @@ static bool is_newer(struct judge *j, const struct pod_sheet *p, const struct po
 {
     int64_t at = opened_at(p, g);
     int64_t until = at + CONFIRM_RECHECKS * j->f->policy->recheck_ms;
-    if (group->gone || group->observed_at >= at || j->f->now >= until || gate_forced_open(g)) {
+    int64_t before = p->fp->track->state;
+    bool confirmed = before == POD_SERVING || before == POD_EXPOSED;
+    int64_t sure_at = confirmed ? at : at + ANSWER_MS;
+    if (group->gone || group->observed_at >= sure_at || j->f->now >= until || gate_forced_open(g)) {
         return false;
     }
     judge_look_at(j, until);

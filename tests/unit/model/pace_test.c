@@ -43,6 +43,7 @@ static const struct limits table[] = {
     {"never stuck before the minimum", 20, 200, 300, 90, 0, 40, 90},
     {"a minimum past nothing", 20, 200, 300, 0, 0, 40, 60},
     {"slow never after stuck", 60, 400, 300, 90, 0, 180, 180},
+    {"slow not before one more look of the controller", 2, 200, 300, 90, 0, 17, 90},
     {"a fixed limit above", 60, 200, 300, 90, 600, 120, 600},
     {"a fixed limit below the usual time rules all", 60, 200, 300, 90, 30, 30, 30},
     {"a network load balancer", 240, 200, 300, 90, 0, 480, 720},

@@ -222,7 +222,7 @@ static void check(const struct row *r)
     if (r->ready != NULL) {
         (void)lab_condition(l, p, "Ready", r->ready, "", "");
     }
-    lab_clock(l, 2);
+    lab_clock(l, 6);
     if (r->poll_newer) {
         make_elb(l, r, b, p);
     }
@@ -317,7 +317,7 @@ static void all_bindings_must_agree(void **state)
     assert_non_null(t->target);
 
     lab_gate_set(l, p, LBC "admin", "True", "");
-    lab_clock(l, 1);
+    lab_clock(l, 6);
     (void)lab_target(l, b, p, 9090, "healthy", "");
     assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
     (void)lab_target(l, b, p, 9090, "unhealthy", "Target.Timeout");
@@ -371,6 +371,31 @@ static void a_frozen_gate_beside_a_serving_one_does_not_matter(void **state)
     assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
     assert_int_equal(lab_pod_verdict(l, 0)->elb, TRUTH_YES);
     assert_int_equal(lab_pod_verdict(l, 0)->contradiction, CONTRADICTION_NONE);
+    lab_free(l);
+}
+
+/* Conditions carry whole seconds, and answers are dated when they are applied. */
+static void an_answer_of_the_same_moment_does_not_contradict_the_gate(void **state)
+{
+    (void)state;
+    struct lab *l = lab_new();
+    (void)lab_deployment(l, "web", 1);
+    (void)lab_service(l, "web", "app", "web", 80, "8080");
+    struct facts_binding *b = lab_binding(l, "web", "web", "80", "ip");
+    struct kube_pod *p = lab_pod(l, "web-1", "hash1");
+    lab_gate(l, p, LBC "web");
+    lab_containers_ready(l, p, true);
+    lab_gate_set(l, p, LBC "web", "False", REG);
+    (void)lab_target(l, b, p, 8080, "initial", REG);
+    lab_step(l, 10);
+    lab_gate_set(l, p, LBC "web", "True", "");
+    lab_clock(l, 4);
+    (void)lab_target(l, b, p, 8080, "initial", REG);
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_PROGRESSING);
+    assert_int_equal(lab_pod_verdict(l, 0)->state, POD_CHECKING);
+    lab_after(l, 1);
+    (void)lab_target(l, b, p, 8080, "initial", REG);
+    assert_int_equal(lab_judge(l)->state, ROLLOUT_EXPOSED);
     lab_free(l);
 }
 
@@ -437,7 +462,7 @@ static void addresses_are_compared_as_addresses(void **state)
     lab_gate(l, p, LBC "web");
     lab_containers_ready(l, p, true);
     lab_gate_set(l, p, LBC "web", "True", "");
-    lab_clock(l, 1);
+    lab_clock(l, 6);
     struct facts_target *t = lab_target(l, b, p, 8080, "healthy", "");
     t->t.id = "2001:0db8::0001";
     assert_int_equal(lab_judge(l)->state, ROLLOUT_SERVING);
@@ -517,6 +542,7 @@ int main(void)
         cmocka_unit_test(all_bindings_must_agree),
         cmocka_unit_test(pods_of_one_rollout_may_differ_in_their_labels),
         cmocka_unit_test(a_frozen_gate_beside_a_serving_one_does_not_matter),
+        cmocka_unit_test(an_answer_of_the_same_moment_does_not_contradict_the_gate),
         cmocka_unit_test(the_poll_that_never_confirms_is_believed_after_four_rechecks),
         cmocka_unit_test(a_group_whose_source_fails_is_believed_for_a_while),
         cmocka_unit_test(addresses_are_compared_as_addresses),
