@@ -102,6 +102,10 @@ static void on_failed(struct kube_watch *w, struct kube_call *call)
     watch_read_status(call, a, &st);
     bool first = s->token == NULL;
     bool refused = call->status >= 400 && call->status < 500 && call->status != 429;
+    if (s->exact && first && call->status == 504 && stream_too_large(&st)) {
+        watch_relist(w, &w->streams[0]); /* the server was set back: a watch would wait for ever */
+        return;
+    }
     if (call->status == 401) {
         kube_client_renew(w->client, call);
     } else if (s->exact && first && refused) {

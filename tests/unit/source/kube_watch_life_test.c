@@ -184,6 +184,37 @@ static void test_a_relist_ends_a_verification(void **state)
     rig_fini(&r);
 }
 
+/* A restored etcd: our version lies in its future, and a watch from there hears nothing. */
+static void set_back(struct script_conn *c, const struct script_request *r, void *arg)
+{
+    (void)arg;
+    size_t n = 0;
+    AUTO_FREE char *body = kube_fixture("status-504-too-large.json", &n);
+    if (is_watch(r)) {
+        quiet_watch(c);
+    } else if (has(r->path, "Exact")) {
+        script_reply(c, 504, "Content-Type: application/json\r\n", body, n);
+    } else if (r->n == 0) {
+        reply_list(c, "99", "", "a@98");
+    } else {
+        reply_list(c, "20", "", "b@11");
+    }
+}
+static void test_a_server_that_was_set_back_is_listed_anew(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.options.verify_interval_ms = 100;
+    struct watch_timing timing = patient();
+    rig_start(&r, set_back, &r);
+    r.watch.timing = &timing;
+    kube_watch_found(&r.watch, "v1");
+    assert_true(rig_until(&r, "END:20"));
+    assert_log(&r, " BEGIN +a@98 END:99 VERIFY:99 ABORT BEGIN +b@11 END:20");
+    rig_fini(&r);
+}
+
 /* Versions that cannot be compared say nothing of what is newer. */
 static void opaque_versions(struct script_conn *c, const struct script_request *r, void *arg)
 {
@@ -589,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_a_relist_ends_a_verification),
         cmocka_unit_test(test_opaque_versions_are_not_verified),
         cmocka_unit_test(test_verification_without_an_exact_version),
+        cmocka_unit_test(test_a_server_that_was_set_back_is_listed_anew),
         cmocka_unit_test(test_named_namespaces_are_one_list_and_a_watch_each),
         cmocka_unit_test(test_named_namespaces_are_verified_one_after_the_other),
         cmocka_unit_test(test_one_expired_namespace_lists_all_anew),
