@@ -276,7 +276,7 @@ static bool is_lost(const struct serve *s)
     log_error("store",
               "file=\"%s\" lost=\"%s\" next=\"ending; the next start takes what is whole there, or "
               "builds it anew\"",
-              s->config->db, why);
+              s->started->db, why);
     return true;
 }
 
@@ -334,11 +334,11 @@ static void take_input(struct serve *s, const struct args *args)
 
 static void announce(const struct serve *s)
 {
-    const char *colon = strrchr(s->config->listen, ':');
-    int host = colon != NULL ? (int)(colon - s->config->listen) : 0;
+    const char *colon = strrchr(s->started->listen, ':');
+    int host = colon != NULL ? (int)(colon - s->started->listen) : 0;
     log_info("serve", "version=%s address=http%s://%.*s:%d db=\"%s\" static=\"%s\"",
-             GATEHOUSE_VERSION, s->config->tls_cert[0] != '\0' ? "s" : "", host, s->config->listen,
-             api_port(s->api), s->config->db, s->static_dir);
+             GATEHOUSE_VERSION, s->started->tls_cert[0] != '\0' ? "s" : "", host,
+             s->started->listen, api_port(s->api), s->started->db, s->static_dir);
 }
 
 int command_serve(const struct args *args)
