@@ -409,7 +409,7 @@ static int hear_all(const int *fds, char (*last)[64], int n, const char *want)
             chunk[got] = '\0';
             /* the end of the last piece and this one: what is wanted may lie across */
             char both[64 + 16384];
-            (void)snprintf(both, sizeof both, "%s%s", last[i], chunk);
+            (void)snprintf(both, sizeof both, "%.63s%s", last[i], chunk);
             size_t len = strlen(both);
             if (p[i].events != 0 && strstr(both, want) != NULL) {
                 p[i].events = 0;

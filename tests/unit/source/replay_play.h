@@ -107,8 +107,7 @@ static void change_binding(struct stage *s, const char *name, const json_t *chan
         if (o == NULL) {
             return;
         }
-        add_binding(s, binding_record(s, o));
-        fb = binding_named(s, name);
+        fb = add_binding(s, binding_record(s, o));
     }
     struct kube_binding *b = (struct kube_binding *)(uintptr_t)fb->binding;
     const char *key = NULL;

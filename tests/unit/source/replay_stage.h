@@ -296,13 +296,14 @@ static void add_service(struct stage *s, const struct kube_binding *b)
         port != 0 ? "http" : b->service_port;
 }
 
-static void add_binding(struct stage *s, const struct kube_binding *b)
+static struct facts_binding *add_binding(struct stage *s, const struct kube_binding *b)
 {
     add_service(s, b);
     struct facts_binding *fb =
         lab_binding(s->l, b->meta.name, b->service, b->service_port, b->target_type);
     fb->group->arn = b->arn;
     fb->binding = b;
+    return fb;
 }
 
 static const struct kube_binding *binding_record(struct stage *s, const json_t *o)
@@ -352,7 +353,7 @@ static void set_stage(struct stage *s)
         } else if (kind_of(o) == KIND_BINDING_LBC && binding_named(s, name) == NULL &&
                    (s->row->snapshot || !born_here(s, "targetgroupbindings", name, "generation") ||
                     starts(s->row->step, "76"))) {
-            add_binding(s, binding_record(s, o));
+            (void)add_binding(s, binding_record(s, o)); /* it is on the stage */
         }
     }
     json_array_foreach(json_object_get(s->doc, "objects"), i, o)
