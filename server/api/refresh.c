@@ -34,7 +34,7 @@ static bool load(struct worker *w, struct exchange *x, struct refresh *q, struct
     int64_t id = 0;
     if (!view_cluster(w, x, &name.cluster, NULL, err) || !reader_find(w->reader, &name, &id, err) ||
         !reader_rollout(w->reader, id, false, NULL, &q->info, err) ||
-        !reader_rollout_groups(w->reader, name.cluster, id, &groups, err) ||
+        !reader_rollout_groups(w->reader, name.cluster, &q->info, &groups, err) ||
         !reader_sources(w->reader, name.cluster, &sources, err)) {
         return false;
     }

@@ -108,17 +108,35 @@ const struct kube_service *kube_service_named(const struct list *services, const
     return NULL;
 }
 
+const char *kube_ingress_service(const struct kube_ingress *ing, struct ingress_at *at)
+{
+    if (!at->begun) {
+        at->begun = true;
+        return ing->default_service;
+    }
+    for (; at->rule < ing->rules.n; at->rule++, at->path = 0) {
+        const struct list *paths = &LIST_AT(struct ingress_rule, ing->rules, at->rule)->backends;
+        if (at->path < paths->n) {
+            return LIST_AT(struct ingress_backend, *paths, at->path++)->service;
+        }
+    }
+    return NULL;
+}
+
+bool kube_ingress_alb_class(const struct kube_ingress *ing)
+{
+    const char *annotated = kvs_get(&ing->meta.annotations, "kubernetes.io/ingress.class");
+    return strstr(ing->class_name, "alb") != NULL ||
+           (annotated != NULL && strstr(annotated, "alb") != NULL);
+}
+
 bool kube_ingress_names(const struct kube_ingress *ing, const char *service)
 {
-    if (strcmp(ing->default_service, service) == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < ing->rules.n; i++) {
-        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
-        for (uint32_t k = 0; k < backends->n; k++) {
-            if (strcmp(LIST_AT(struct ingress_backend, *backends, k)->service, service) == 0) {
-                return true;
-            }
+    struct ingress_at at = {0};
+    const char *named = NULL;
+    while ((named = kube_ingress_service(ing, &at)) != NULL) {
+        if (strcmp(named, service) == 0) {
+            return true;
         }
     }
     return false;

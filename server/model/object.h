@@ -467,6 +467,16 @@ bool kvs_subset(const struct kvs *want, const struct kvs *labels);
 
 /* The Service of that name in a list of struct kube_service, or NULL. Borrowed. */
 const struct kube_service *kube_service_named(const struct list *services, const char *name);
+/* The next Service that the Ingress names, from a zeroed *at on: its default one ("" when it has
+ * none), then one a path. NULL at the end. Borrowed. */
+struct ingress_at {
+    bool begun;
+    uint32_t rule;
+    uint32_t path;
+};
+const char *kube_ingress_service(const struct kube_ingress *ing, struct ingress_at *at);
+/* Does the Ingress name a class of an ALB? A hint: a class may have any name. */
+bool kube_ingress_alb_class(const struct kube_ingress *ing);
 /* Is the Service a backend of the Ingress, by a rule or by default? */
 bool kube_ingress_names(const struct kube_ingress *ing, const char *service);
 

@@ -14,13 +14,6 @@ static bool says(const struct kvs *annotations, const char *key, const char *val
     return v != NULL && strcmp(v, value) == 0;
 }
 
-static bool is_alb(const struct kube_ingress *ing)
-{
-    const char *class = kvs_get(&ing->meta.annotations, "kubernetes.io/ingress.class");
-    return strstr(ing->class_name, "alb") != NULL ||
-           (class != NULL && strstr(class, "alb") != NULL);
-}
-
 /* Where Auto Mode serves alone targets are addresses unless somebody says otherwise. */
 static bool wants_ip(const struct judge *j, const struct kvs *own, const struct kvs *service,
                      const char *key)
@@ -38,7 +31,7 @@ static bool is_settled(const struct judge *j, const struct meta *meta)
 static bool ingress_wants(const struct judge *j, const struct kube_ingress *ing,
                           const struct kube_service *s)
 {
-    return is_settled(j, &ing->meta) && is_alb(ing) &&
+    return is_settled(j, &ing->meta) && kube_ingress_alb_class(ing) &&
            wants_ip(j, &ing->meta.annotations, &s->meta.annotations,
                     "alb.ingress.kubernetes.io/target-type") &&
            kube_ingress_names(ing, s->meta.name);
@@ -114,6 +107,19 @@ static bool lacks_binding(const struct judge *j, const char *service)
     return s != NULL && s->meta.deleted_at == 0 && !is_bound(j, s);
 }
 
+static bool names_such(const struct judge *j, const struct kube_ingress *ing,
+                       bool (*such)(const struct judge *j, const char *service))
+{
+    struct ingress_at at = {0};
+    const char *service = NULL;
+    while ((service = kube_ingress_service(ing, &at)) != NULL) {
+        if (such(j, service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool owner_lacks_binding(const struct judge *j, const char *kind, const char *name)
 {
     if (strcmp(kind, "Service") == 0) {
@@ -127,39 +133,21 @@ bool owner_lacks_binding(const struct judge *j, const char *kind, const char *na
         if (ing->meta.deleted_at != 0) {
             return false; /* what it had is to go */
         }
-        bool lacks = ing->ingress.n == 0 || lacks_binding(j, ing->default_service);
-        for (uint32_t r = 0; r < ing->rules.n; r++) {
-            const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, r)->backends;
-            for (uint32_t k = 0; k < backends->n; k++) {
-                const struct ingress_backend *b = LIST_AT(struct ingress_backend, *backends, k);
-                lacks = lacks || lacks_binding(j, b->service);
-            }
-        }
-        return lacks;
+        return ing->ingress.n == 0 || names_such(j, ing, lacks_binding);
     }
     return false;
 }
 
-static bool has_service(const struct judge *j, const char *name)
+static bool lacks_service(const struct judge *j, const char *name)
 {
-    return name[0] == '\0' || kube_service_named(&j->f->ns->services, name) != NULL;
+    return name[0] != '\0' && kube_service_named(&j->f->ns->services, name) == NULL;
 }
 
 /* An Ingress that names a Service which is not there may have been these pods' own. */
 static bool dangles(const struct judge *j, const struct kube_ingress *ing)
 {
-    if (!is_alb(ing) || ing->meta.deleted_at != 0) {
-        return false;
-    }
-    bool missing = !has_service(j, ing->default_service);
-    for (uint32_t i = 0; i < ing->rules.n; i++) {
-        const struct list *backends = &LIST_AT(struct ingress_rule, ing->rules, i)->backends;
-        for (uint32_t k = 0; k < backends->n; k++) {
-            missing =
-                missing || !has_service(j, LIST_AT(struct ingress_backend, *backends, k)->service);
-        }
-    }
-    return missing;
+    return kube_ingress_alb_class(ing) && ing->meta.deleted_at == 0 &&
+           names_such(j, ing, lacks_service);
 }
 
 bool nobody_wants_it(const struct judge *j, const struct pod_sheet *p)

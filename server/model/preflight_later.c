@@ -74,11 +74,11 @@ static const char *annotation(const struct meta *meta, const char *key)
     return value != NULL ? value : "";
 }
 
-/* Does the Ingress look like one of an AWS controller? The class's name is free, so hints count. */
+/* Does the Ingress look like one of an AWS controller? The class's name is free, so hints count,
+ * more of them than when judging (owner.c): here a wrong guess is advice, there it is a finding. */
 static bool is_alb(const struct kube_ingress *ing)
 {
-    return strstr(ing->class_name, "alb") != NULL ||
-           strcmp(annotation(&ing->meta, "kubernetes.io/ingress.class"), "alb") == 0 ||
+    return kube_ingress_alb_class(ing) ||
            annotation(&ing->meta, "alb.ingress.kubernetes.io/target-type")[0] != '\0';
 }
 

@@ -196,10 +196,10 @@ struct rollout_group {
     const char *name; /* "" likewise */
     const char *binding;
 };
-/* struct rollout_group, each group once, in the reader's arena. Bindings without an ARN yet are
- * left out. */
-bool reader_rollout_groups(struct reader *r, int64_t cluster, int64_t workload_id, struct list *ret,
-                           struct err *err) MUST_CHECK;
+/* struct rollout_group of a rollout as reader_rollout tells of it, each group once, in the reader's
+ * arena. Bindings without an ARN yet are left out. */
+bool reader_rollout_groups(struct reader *r, int64_t cluster, const struct rollout_info *info,
+                           struct list *ret, struct err *err) MUST_CHECK;
 
 /* ---- pods ---- */
 

@@ -98,19 +98,17 @@ static bool collect(struct reader *r, const struct behind *b, struct list *ret, 
     return true;
 }
 
-bool reader_rollout_groups(struct reader *r, int64_t cluster, int64_t workload_id, struct list *ret,
-                           struct err *err)
+bool reader_rollout_groups(struct reader *r, int64_t cluster, const struct rollout_info *info,
+                           struct list *ret, struct err *err)
 {
     struct behind b = {.left = 0};
-    struct rollout_info info;
     const struct kube_workload *w = NULL;
     int64_t ignored = 0;
-    if (!reader_rollout(r, workload_id, false, NULL, &info, err) ||
-        !reader_facts_namespace(r, cluster, info.namespace, &b.ns, &ignored, err)) {
+    if (!reader_facts_namespace(r, cluster, info->namespace, &b.ns, &ignored, err)) {
         return false;
     }
     struct object_name name = {
-        .cluster = cluster, .namespace = info.namespace, .kind = info.kind, .name = info.name};
+        .cluster = cluster, .namespace = info->namespace, .kind = info->kind, .name = info->name};
     if (!reader_facts_workload(r, &name, &w, err)) {
         return false;
     }
@@ -120,5 +118,5 @@ bool reader_rollout_groups(struct reader *r, int64_t cluster, int64_t workload_i
         struct pod_template t = template_of_workload(w);
         mark(&b, t.labels, t.gates);
     }
-    return mark_pods(r, workload_id, &b, err) && collect(r, &b, ret, err);
+    return mark_pods(r, info->id, &b, err) && collect(r, &b, ret, err);
 }

@@ -105,13 +105,15 @@ static void given_no_gate_when_the_service_selects_then_its_group(void **state)
     struct kube_pod p;
     struct err err = {0};
     struct list groups;
+    struct rollout_info info;
     record_clear(kind_info(KIND_POD)->table, &p);
     p.meta.labels = (struct kvs){labels, 1};
     sql(&b->f, "INSERT INTO pod (id, cluster, ns_id, name, uid, resource_version, workload_id,"
                " created_at, body) VALUES (20, 1, 1, 'db-0', 'u', '1', 2, 5, x'00')");
     sql_blob(&b->f, "UPDATE pod SET body = ?1 WHERE id = 20", kind_info(KIND_POD)->table, &p);
     assert_true(reader_begin(b->w.reader, &err));
-    assert_true(reader_rollout_groups(b->w.reader, 1, 2, &groups, &err));
+    assert_true(reader_rollout(b->w.reader, 2, false, NULL, &info, &err));
+    assert_true(reader_rollout_groups(b->w.reader, 1, &info, &groups, &err));
     assert_int_equal(groups.n, 1);
     assert_string_equal(LIST_AT(struct rollout_group, groups, 0)->arn, "arn:tg/web");
     reader_end(b->w.reader);

@@ -233,6 +233,8 @@ static const struct one cases[] = {
      APP INGRESS_OF("", "kubernetes.io/ingress.class: edge")
          INGRESS_CLASS("", "eks.amazonaws.com/alb", ""),
      LATER, "Ingress/web"},
+    {"an ALB by the name of its class", APP INGRESS_OF("", "kubernetes.io/ingress.class: alb-edge"),
+     NODES, "names no target type"},
     {"an Ingress that asks for instance", APP INGRESS(TYPE("instance")), NODES,
      "Ingress/web asks for targets of type instance"},
 
