@@ -341,7 +341,10 @@ static void not_acted(struct judge *j, struct pod_sheet *p, const struct pod_gat
         say_full(j, p, g, full);
         return;
     }
-    hold(j, p, g, "controller_not_acting", fresh_word(j, p, g) == ELB_UNKNOWN);
+    /* What cannot be read may be what it waits for: its node, or the pod's endpoint. */
+    bool blind = fresh_word(j, p, g) == ELB_UNKNOWN || kind_denied(j, "nodes") ||
+                 kind_denied(j, "endpointslices");
+    hold(j, p, g, "controller_not_acting", blind);
 }
 
 /* A throttled group stops the reads of all bindings; its own event comes two minutes late. */

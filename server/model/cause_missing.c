@@ -295,39 +295,58 @@ static void history_lack(struct judge *j, const struct pod_sheet *p, const struc
 
 /* ---- all together ---- */
 
+/* Injector and controller pass a binding by that has none. */
+static void no_type(const struct view *v, struct lack *ret)
+{
+    ret->on = v->object;
+    ret->field = "spec.targetType";
+    ret->value = "not set";
+    ret->b = "the binding's spec.targetType is not set, so neither the webhook nor the controller "
+             "heeds it";
+    ret->a = "Set spec.targetType to ip in the binding (the controller's webhook does, if it is up "
+             "when the binding is made), then restart the workload.";
+}
+
+/* No reason was found, and there is no webhook, or none that may be read. */
+static void no_webhook(const struct judge *j, struct lack *ret)
+{
+    ret->on = "MutatingWebhookConfiguration";
+    ret->field = "webhook on /mutate-v1-pod";
+    if (kind_denied(j, "mutatingwebhookconfigurations")) {
+        ret->value = "may not be read";
+        ret->b = "what can be read gives no reason, and webhook configurations cannot be read";
+        return;
+    }
+    ret->value = "none in this cluster";
+    ret->b = "no webhook of this cluster sets gates";
+    ret->a = "See whether the controller runs with --enable-pod-readiness-gate-inject=true and its "
+             "chart's webhooks are installed, then restart the workload.";
+}
+
 static struct lack why(struct judge *j, const struct pod_sheet *p, const struct view *v)
 {
     bool is_auto = v->fb->binding->meta.kind == KIND_BINDING_AUTO;
     struct lack lack = {.code = "gate_missing",
                         .object = v->object,
-                        .a = "Restart the workload and see whether the new pods have the gate; if "
-                             "not, read the controller's log.",
+                        .a = is_auto ? "Restart the workload and see whether the new pods have the "
+                                       "gate; if not, ask AWS."
+                                     : "Restart the workload and see whether the new pods have the "
+                                       "gate; if not, read the controller's log.",
                         .b = "none of the known reasons holds (label, selectors, age of binding "
                              "and Service, state of the webhook)",
                         .field = "creationTimestamp",
                         .value = ""};
-    if (v->fb->binding->target_type[0] == '\0') { /* injector and controller pass it by */
-        lack.on = v->object;
-        lack.field = "spec.targetType";
-        lack.value = "not set";
-        lack.b = "the binding's spec.targetType is not set, so neither the webhook nor the "
-                 "controller heeds it";
-        lack.a = "Set spec.targetType to ip in the binding (the controller's webhook does, if it "
-                 "is up when the binding is made), then restart the workload.";
+    if (v->fb->binding->target_type[0] == '\0') {
+        no_type(v, &lack);
         return lack;
     }
     if (!not_injected(j, is_auto, p, &lack)) {
         history_lack(j, p, v, is_auto, &lack);
     }
-    bool none = !is_auto && j->sight->injectors[0] == NULL &&
-                !kind_denied(j, "mutatingwebhookconfigurations");
-    if (none && strcmp(lack.code, "gate_missing") == 0) {
-        lack.on = "MutatingWebhookConfiguration";
-        lack.field = "webhook on /mutate-v1-pod";
-        lack.value = "none in this cluster";
-        lack.b = "no webhook of this cluster sets gates";
-        lack.a = "See whether the controller runs with --enable-pod-readiness-gate-inject=true and "
-                 "its chart's webhooks are installed, then restart the workload.";
+    bool unseen = j->sight->injectors[is_auto] == NULL &&
+                  (!is_auto || kind_denied(j, "mutatingwebhookconfigurations"));
+    if (unseen && strcmp(lack.code, "gate_missing") == 0) {
+        no_webhook(j, &lack);
     }
     return lack;
 }

@@ -155,6 +155,20 @@ static void no_webhook(struct lab *l)
     l->cluster.webhook_configs.n = 0;
     bare(l, "");
 }
+static void no_webhook_may_be_read(struct lab *l)
+{
+    l->cluster.denied_kinds = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
+    no_webhook(l);
+}
+static void no_target_type(struct lab *l)
+{
+    struct elb_group *g = arena_alloc(l->a, sizeof *g);
+    record_clear(&elb_group_table, g);
+    g->target_type = "ip";
+    l->bindings[0].group->group = g;
+    ((struct kube_binding *)(uintptr_t)l->bindings[0].binding)->target_type = "";
+    bare(l, "");
+}
 static void instances(struct lab *l)
 {
     ((struct kube_binding *)(uintptr_t)l->bindings[0].binding)->target_type = "instance";
@@ -293,6 +307,19 @@ static const struct scene_case missing[] = {
      .primary = true,
      .severity = SEVERITY_WARNING,
      .likely = true},
+    {.name = "webhooks cannot be read",
+     .scene = no_webhook_may_be_read,
+     .code = "gate_missing",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true,
+     .text = "webhook configurations cannot be read"},
+    {.name = "no target type",
+     .scene = no_target_type,
+     .code = "gate_missing",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .text = "spec.targetType"},
     {.name = "instance targets",
      .scene = instances,
      .code = "gate_missing_target_type",

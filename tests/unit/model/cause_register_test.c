@@ -352,6 +352,11 @@ static void not_acting_node_not_ready(struct lab *l)
     *n = (struct facts_node){"node-1", "False", "eu-west-1a"};
     not_acting(l);
 }
+static void not_acting_nodes_unreadable(struct lab *l)
+{
+    l->cluster.denied_kinds = "nodes";
+    not_acting(l);
+}
 static void not_acting_for_long(struct lab *l)
 {
     not_acting(l);
@@ -528,6 +533,12 @@ static const struct scene_case acting[] = {
      .severity = SEVERITY_WARNING,
      .never = "controller_not_acting",
      .text = "kubectl describe node node-1"},
+    {.name = "not acting, and nodes cannot be read",
+     .scene = not_acting_nodes_unreadable,
+     .code = "controller_not_acting",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .likely = true},
     {.name = "not acting for long",
      .scene = not_acting_for_long,
      .code = "controller_not_acting",
@@ -606,6 +617,7 @@ static const struct scene_case acting[] = {
      .code = "controller_not_acting",
      .primary = true,
      .severity = SEVERITY_WARNING,
+     .likely = true,
      .never = "endpoints_stale"},
     {.name = "capped",
      .scene = capped,
