@@ -36,6 +36,12 @@ class Waiter:
         out, err = self.popen.communicate(timeout=100)
         return self.popen.returncode, out, err
 
+    def stop(self) -> None:
+        """Of a test that failed before the end."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.communicate()
+
 
 class Wait(unittest.TestCase):
     @classmethod
@@ -56,6 +62,11 @@ class Wait(unittest.TestCase):
         self.addCleanup(proxy.stop)
         return proxy
 
+    def waiter(self, url: str, *words: str) -> Waiter:
+        waiter = Waiter(url, *words)
+        self.addCleanup(waiter.stop)
+        return waiter
+
     def waiters(self) -> int:
         """How many the server holds."""
         text = self.server.request("/metrics")[2].decode()
@@ -75,14 +86,14 @@ class Wait(unittest.TestCase):
 
     def test_one_stream_tells_everything(self) -> None:
         proxy = self.proxy()
-        waiter = Waiter(proxy.url, "shop/deploy/one")
+        waiter = self.waiter(proxy.url, "shop/deploy/one")
         wait_until("it waits", lambda: self.waiters() == 1)
         self.good(waiter, self.heal("one"))
         self.assertEqual([accept for _, accept in proxy.asked], ["text/event-stream"], proxy.asked)
 
     def test_a_cut_stream_is_opened_again(self) -> None:
         proxy = self.proxy()
-        waiter = Waiter(proxy.url, "shop/deploy/two")
+        waiter = self.waiter(proxy.url, "shop/deploy/two")
         for n in (1, 2):
             wait_until("it waits", lambda: self.waiters() == 1)
             time.sleep(2.2)  # so long a stream must have lived to be thought well of
@@ -93,27 +104,27 @@ class Wait(unittest.TestCase):
 
     def test_a_proxy_that_gathers_answers_costs_one_try(self) -> None:
         proxy = self.proxy(gather=True)
-        waiter = Waiter(proxy.url, "shop/deploy/three")
+        waiter = self.waiter(proxy.url, "shop/deploy/three")
         wait_until("it waits by requests that end", lambda: any("for=change" in line for line, _ in proxy.asked))
         self.good(waiter, self.heal("three"))
         self.assertEqual(proxy.streams(), 1, proxy.asked)
 
     def test_a_server_without_streams_is_asked_as_before(self) -> None:
         proxy = self.proxy(deaf=True)
-        waiter = Waiter(proxy.url, "shop/deploy/four")
+        waiter = self.waiter(proxy.url, "shop/deploy/four")
         wait_until("it waits by requests that end", lambda: any("for=change" in line for line, _ in proxy.asked))
         self.good(waiter, self.heal("four"))
         self.assertEqual(proxy.streams(), 1, proxy.asked)
 
     def test_a_proxy_that_cuts_every_stream_is_not_tried_for_ever(self) -> None:
         proxy = self.proxy(brief=0.5)
-        waiter = Waiter(proxy.url, "shop/deploy/five")
+        waiter = self.waiter(proxy.url, "shop/deploy/five")
         wait_until("it waits by requests that end", lambda: any("for=change" in line for line, _ in proxy.asked))
         self.good(waiter, self.heal("five"))
         self.assertEqual(proxy.streams(), 1, proxy.asked)
 
     def test_a_restart_of_the_server_is_outlived_by_streams(self) -> None:
-        waiter = Waiter(self.server.url, "shop/deploy/six")
+        waiter = self.waiter(self.server.url, "shop/deploy/six")
         wait_until("it waits", lambda: self.waiters() == 1)
         time.sleep(2.2)
         port = self.server.url.rsplit(":", 1)[1]
