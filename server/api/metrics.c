@@ -65,6 +65,24 @@ static void add_tallies(struct buf *b, const struct tallies *t)
     }
 }
 
+static bool add_contradictions(struct worker *w, struct buf *b, int64_t cluster, struct err *err)
+{
+    int64_t counts[CONTRADICTION_COUNT] = {0};
+    if (!reader_contradictions(w->reader, cluster, counts, err)) {
+        return false;
+    }
+    head(b, "pods_contradicting", "gauge",
+         "Pods whose three truths (kubelet, gate, ELBv2) disagree, by how.");
+    for (int i = 0; i < CONTRADICTION_COUNT; i++) {
+        const char *name = contradiction_name((enum contradiction)i);
+        if (name != NULL && name[0] != '\0') {
+            (void)buf_addf(b, "gatehouse_pods_contradicting{contradiction=\"%s\"} %" PRId64 "\n",
+                           name, counts[i]);
+        }
+    }
+    return true;
+}
+
 static bool add_attention(struct worker *w, struct buf *b, int64_t cluster, struct err *err)
 {
     struct list rows;
@@ -130,8 +148,8 @@ static bool add_stored(struct worker *w, struct buf *b, struct err *err)
         return false;
     }
     add_tallies(b, &t);
-    if (!add_attention(w, b, cluster, err) || !add_sources(w, b, cluster, err) ||
-        !reader_counts(w->reader, &firing, &pending, err)) {
+    if (!add_contradictions(w, b, cluster, err) || !add_attention(w, b, cluster, err) ||
+        !add_sources(w, b, cluster, err) || !reader_counts(w->reader, &firing, &pending, err)) {
         return false;
     }
     number(b, "alerts_firing", "gauge", "Alerts that fire.", firing);

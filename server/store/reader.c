@@ -199,6 +199,21 @@ bool reader_tallies(struct reader *r, int64_t cluster, int64_t ns_id, struct tal
     return false;
 }
 
+bool reader_contradictions(struct reader *r, int64_t cluster, int64_t ret[CONTRADICTION_COUNT],
+                           struct err *err)
+{
+    bool row = false;
+    sqlite3_stmt *st = db_get(&r->db, READ_CONTRADICTIONS);
+    db_bind(st, "i", cluster);
+    while (db_step(&r->db, st, &row, err)) {
+        if (!row) {
+            return true;
+        }
+        count(ret, CONTRADICTION_COUNT, db_int(st, 0), db_int(st, 1));
+    }
+    return false;
+}
+
 void tallies_json(const struct tallies *t, struct json_out *j)
 {
     int64_t total = 0;

@@ -77,6 +77,9 @@ struct tallies {
 };
 bool reader_tallies(struct reader *r, int64_t cluster, int64_t ns_id, struct tallies *ret,
                     struct err *err) MUST_CHECK;
+/* Pods by how their truths disagree (enum contradiction); one entry each. */
+bool reader_contradictions(struct reader *r, int64_t cluster, int64_t ret[CONTRADICTION_COUNT],
+                           struct err *err) MUST_CHECK;
 /* Members rollouts and pods of an open object. */
 void tallies_json(const struct tallies *t, struct json_out *j);
 /* Firing alerts and pending deliveries. */

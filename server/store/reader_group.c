@@ -88,6 +88,8 @@ static bool targets_json(struct reader *r, int64_t id, struct json_out *j, struc
         json_kstr(j, "reason", db_text(st, 3, NULL));
         json_kstr(j, "description", t != NULL ? t->description : "");
         json_kstr(j, "zone", t != NULL ? t->zone : "");
+        json_kstr(j, "anomaly", t != NULL ? t->anomaly : "");
+        json_kstr(j, "administrative_override", t != NULL ? t->override_state : "");
         json_ktime(j, "first_seen_at", db_int(st, 4));
         json_ktime(j, "healthy_at", db_int(st, 5));
         json_ktime(j, "state_since", db_int(st, 6));

@@ -41,6 +41,8 @@ static void target_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
     json_kstr(j, "reason", db_text(st, 5, NULL));
     json_kstr(j, "description", t != NULL ? t->description : "");
     json_kstr(j, "zone", t != NULL ? t->zone : "");
+    json_kstr(j, "anomaly", t != NULL ? t->anomaly : "");
+    json_kstr(j, "administrative_override", t != NULL ? t->override_state : "");
     json_ktime(j, "first_seen_at", db_int(st, 6));
     json_ktime(j, "healthy_at", db_int(st, 7));
     json_close(j, '}');

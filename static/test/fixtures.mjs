@@ -21,6 +21,7 @@ export function target(state, more = {}) {
   return {
     target_group: 'arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/k8s-shop-web-6d1f0c2a9b/0123456789abcdef',
     name: 'k8s-shop-web-6d1f0c2a9b', ip: '10.0.3.7', port: 8080, state, reason: '', description: '', zone: 'eu-west-1a',
+    anomaly: 'normal', administrative_override: 'no_override',
     first_seen_at: ago(288), healthy_at: state === 'healthy' ? ago(243) : null, ...more,
   };
 }
@@ -152,7 +153,7 @@ export function world() {
   const list = [
     { rollout: web, causes: [MISMATCH, others], pods: webPods(), timeline: webTimeline(), history: webHistory() },
     { rollout: rollout('payments', 'ledger', 'failed', { kind: 'StatefulSet', terminal: true, pace: 'stuck', since: ago(5400), gates: gates(3, 1, 1, 0), pods: pods(3, 1, { failing: 1, serving: 1 }, 1), cause: cause('target_group_not_in_use', { terminal: true, pods: 1, message: 'No listener forwards to the target group.', action: 'Attach target group k8s-payments-ledger to a listener of the load balancer.' }) }) },
-    { rollout: rollout('shop', 'checkout', 'exposed', { since: ago(190), gates: gates(6, 6, 0, 0), pods: pods(6, 6, { exposed: 2, serving: 4 }), cause: cause('target_unhealthy_after_open', { severity: 'warning', since: ago(190), pods: 2, action: 'See why 2 targets became unhealthy: Target.Timeout on port 8443.' }) }), pods: [pod('checkout-1', 'exposed', { contradiction: 'open_but_unhealthy' }), ...Array.from({ length: 40 }, (_, i) => pod(`checkout-${i + 10}`, 'serving'))] },
+    { rollout: rollout('shop', 'checkout', 'exposed', { since: ago(190), gates: gates(6, 6, 0, 0), pods: pods(6, 6, { exposed: 2, serving: 4 }), cause: cause('target_unhealthy_after_open', { severity: 'warning', since: ago(190), pods: 2, action: 'See why 2 targets became unhealthy: Target.Timeout on port 8443.' }) }), pods: [pod('checkout-1', 'exposed', { contradiction: 'open_but_unhealthy', targets: [target('healthy', { administrative_override: 'zonal_shift_active' }), target('unhealthy', { anomaly: 'anomalous' })] }), ...Array.from({ length: 40 }, (_, i) => pod(`checkout-${i + 10}`, 'serving'))] },
     { rollout: rollout('search', 'indexer', 'slow', { pace: 'slow', since: ago(75), started_at: ago(200), eta: ago(75), gates: gates(8, 5, 2, 1), pods: pods(8, 5, { serving: 5, checking: 2, registering: 1 }), cause: cause('initial_health_checks', { severity: 'warning', since: ago(75), action: 'Wait; past the limit look whether the app listens on the check port.' }) }) },
     { rollout: rollout('legacy', 'mailer', 'unknown', { since: ago(400), stale: true, usual_seconds: null }) },
     { rollout: rollout('media', 'thumbnails', 'progressing', { since: ago(22), started_at: ago(22), eta: ago(-19), gates: gates(20, 9, 6, 5), pods: pods(20, 9, { serving: 9, checking: 6, registering: 2, starting: 3 }, 11) }), pods: Array.from({ length: 20 }, (_, i) => pod(`thumbnails-${i}`, i < 9 ? 'serving' : i < 15 ? 'checking' : i < 17 ? 'registering' : 'starting', { created_at: ago(40 - i), containers_ready_at: i < 17 ? ago(22 - i) : null, gates: [gate(i < 9 ? 'open' : 'closed', { opened_at: i < 9 ? ago(12 - i) : null })] })) },

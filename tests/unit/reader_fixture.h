@@ -60,7 +60,8 @@ INLINE void sql_blob(struct fixture *f, const char *statement, const struct fiel
 
 INLINE void fixture_schema(struct fixture *f)
 {
-    static const char *const files[] = {"0001_initial", "0002_routes", "0003_gone_pods"};
+    static const char *const files[] = {"0001_initial", "0002_routes", "0003_gone_pods",
+                                        "0004_contradictions"};
     sql(f, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         AUTO(buf) text = BUF_INIT(1 << 20);
@@ -263,6 +264,8 @@ INLINE void fixture_objects(struct fixture *f)
     b.target_type = "ip";
     t.id = "10.0.0.1";
     t.zone = "eu-1a";
+    t.anomaly = "anomalous";
+    t.override_state = "zonal_shift_active";
     t.description = "Request timed out";
     fixture_object(f, (struct fixture_object){1, KIND_SERVICE, 1, "", &s, "web"});
     fixture_object(f, (struct fixture_object){2, KIND_BINDING_LBC, 1, "web", &b, "web"});

@@ -52,6 +52,13 @@ function Gate({ gate }) {
   );
 }
 
+// What keeps traffic from a target although its health is fine.
+function besideHealth(t) {
+  if (t.administrative_override === 'zonal_shift_active') return 'zonal shift: its zone gets no traffic';
+  if (t.administrative_override === 'zonal_shift_delegated_to_dns') return 'zonal shift, by DNS';
+  return t.anomaly === 'anomalous' ? 'anomalous: ELBv2 may send it less' : '';
+}
+
 function Target({ target: t }) {
   const level = t.state === 'healthy' ? 'ok' : /^unhealthy|^unused|^unavailable/.test(t.state) ? 'bad' : 'busy';
   const host = t.ip.includes(':') ? `[${t.ip}]` : t.ip;
@@ -68,6 +75,7 @@ function Target({ target: t }) {
         {t.first_seen_at && <>seen <Clock at={t.first_seen_at} /></>}
         {t.healthy_at && <>, healthy <Clock at={t.healthy_at} /></>}
       </span>
+      {besideHealth(t) && <span class="beside"><Glyph of="warn" /> {besideHealth(t)}</span>}
       {t.description && <span class="msg"><bdi>{clean(t.description, 1000)}</bdi></span>}
     </li>
   );

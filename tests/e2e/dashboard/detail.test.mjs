@@ -30,6 +30,8 @@ test('a deep link shows the rollout: verdict, cause, evidence, pods, timeline, r
 test('pods: the troubled in full, the others on request, many in steps', withPage(async ({ page, open }) => {
   await open('/r/shop/deployment/checkout');
   await page.getByText('the load balancer calls the target unhealthy').waitFor();
+  const beside = await page.locator('.pod.s-exposed .beside').allInnerTexts();
+  assert.deepEqual(beside.map((text) => text.trim()), ['zonal shift: its zone gets no traffic', 'anomalous: ELBv2 may send it less']);
   assert.equal(await page.locator('.pod.s-serving').count(), 10);
   await page.getByRole('button', { name: 'show all 40' }).click();
   assert.equal(await page.locator('.pod.s-serving').count(), 40);

@@ -152,6 +152,7 @@ class Operator(unittest.TestCase):
         self.addCleanup(server.stop)
         _, headers, body = server.request("/metrics")
         self.assertTrue(headers["content-type"].startswith("text/plain"))
+        self.assertIn(b'gatehouse_pods_contradicting{contradiction="fail_open"} 0', body)
         promtool = shutil.which("promtool")
         self.assertIsNotNone(promtool, "promtool comes with Debian's prometheus (config/deps e2e)")
         done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=30)

@@ -196,7 +196,7 @@ static void a_newer_file_is_refused_and_left_alone(void **state)
     assert_int_equal(err.code, ERR_STORE);
     assert_non_null(strstr(err.text, "newer gatehouse"));
     assert_non_null(strstr(err.text, p.path));
-    run_sql(p.path, "PRAGMA user_version = 3"); /* the older program finds its rows again */
+    run_sql(p.path, "PRAGMA user_version = 4"); /* the older program finds its rows again */
     assert_true(try_open(p.path, &s, &note, &err));
     assert_null(note);
     store_close(s);

@@ -287,9 +287,16 @@ static void given_pods_when_listed_then_gates_truths_and_own_targets(void **stat
     assert_string_equal(text_at(v, "0.gates.0.opened_at"), "2025-10-09T08:53:22Z");
     assert_int_equal(json_array_size(at(p, "targets")), 1);
     assert_string_equal(text_at(p, "targets.0.zone"), "eu-1a");
+    assert_string_equal(text_at(p, "targets.0.anomaly"), "anomalous");
+    assert_string_equal(text_at(p, "targets.0.administrative_override"), "zonal_shift_active");
     assert_int_equal(int_at(p, "targets.0.port"), 8080);
     assert_true(json_is_null(at(v, "0.contradiction")));
     json_decref(v);
+    int64_t counts[CONTRADICTION_COUNT] = {0};
+    assert_true(reader_contradictions(b->r, 1, counts, &err));
+    assert_int_equal(counts[CONTRADICTION_HEALTHY_BUT_CLOSED], 1);
+    assert_int_equal(counts[CONTRADICTION_NONE], 0);
+    assert_int_equal(counts[CONTRADICTION_FAIL_OPEN], 0);
 }
 
 /* The pod's gate is of a built-in family, which wins, then of one that only configuration knows. */
