@@ -691,7 +691,7 @@ static void a_cut_is_a_warning_beside_a_rollout_that_serves(void **state)
 static void a_failing_controller_or_a_shared_group_is_no_short_grace(void **state)
 {
     (void)state;
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         struct facts_gone gone;
         struct lab *l = shop_after_a_pod(&gone, 10, "healthy");
         struct kube_binding *b = (struct kube_binding *)(uintptr_t)l->bindings[0].binding;
@@ -721,6 +721,13 @@ static void a_failing_controller_or_a_shared_group_is_no_short_grace(void **stat
             break;
         case 7: /* ... or is not there */
             l->leases[0].renew_at = l->f.now - 600000;
+            break;
+        case 8: /* it never got requests */
+            for (uint32_t k = 0; k < l->bindings[0].group->targets.n; k++) {
+                struct facts_target *t = (struct facts_target *)(uintptr_t)LIST_AT(
+                    struct facts_target, l->bindings[0].group->targets, k);
+                t->healthy_at = strcmp(t->t.id, gone.ip) == 0 ? 0 : t->healthy_at;
+            }
             break;
         default: /* what Kubernetes says is old */
             l->cluster.kube_stale = true;
