@@ -20,9 +20,9 @@ enum { STREAK_MIN = 8, STREAK_GAP_MS = 2, NAP_US = 1000 };
 /* libcurl says what it wants to know of a socket. */
 static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 {
-    (void)easy;
     (void)unused;
     struct kube_loop *l = arg;
+    l->hooks.on_wish(easy, fd, what == CURL_POLL_REMOVE);
     struct epoll_event e = {.data.fd = fd};
     if (what == CURL_POLL_REMOVE) {
         (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, &e); /* closed already: nothing to take out */
@@ -45,9 +45,9 @@ static int on_timer_wish(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-void kube_loop_init(struct kube_loop *l)
+void kube_loop_init(struct kube_loop *l, const struct kube_loop_hooks *hooks)
 {
-    *l = (struct kube_loop){.multi = curl_multi_init(), .due_ms = -1};
+    *l = (struct kube_loop){.multi = curl_multi_init(), .due_ms = -1, .hooks = *hooks};
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event e = {.events = EPOLLIN, .data.fd = l->wake};
@@ -81,6 +81,7 @@ static void happened(struct kube_loop *l, const struct epoll_event *e)
                ((e->events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
     /* A socket that an earlier event of this turn has closed is not known any more: ignored. */
     (void)curl_multi_socket_action(l->multi, e->data.fd, what, &running);
+    l->hooks.on_event(l->hooks.arg, e->data.fd);
 }
 
 static void call_if_due(struct kube_loop *l)
@@ -89,6 +90,7 @@ static void call_if_due(struct kube_loop *l)
     if (l->due_ms >= 0 && clock_mono_ms() >= l->due_ms) {
         l->due_ms = -1; /* libcurl says when next, or never */
         (void)curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        l->hooks.on_event(l->hooks.arg, CURL_SOCKET_BAD);
     }
 }
 
