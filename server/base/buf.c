@@ -83,11 +83,11 @@ bool buf_addf(struct buf *b, const char *fmt, ...)
     return ok;
 }
 
-bool buf_addi(struct buf *b, int64_t n)
+const char *decimal_text(char room[DECIMAL_SIZE], int64_t n)
 {
-    char digits[24];
-    char *p = digits + sizeof digits;
+    char *p = room + DECIMAL_SIZE - 1;
     uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    *p = '\0';
     do {
         *--p = (char)('0' + u % 10);
         u /= 10;
@@ -95,7 +95,13 @@ bool buf_addi(struct buf *b, int64_t n)
     if (n < 0) {
         *--p = '-';
     }
-    return buf_add(b, p, (size_t)(digits + sizeof digits - p));
+    return p;
+}
+
+bool buf_addi(struct buf *b, int64_t n)
+{
+    char room[DECIMAL_SIZE];
+    return buf_addz(b, decimal_text(room, n));
 }
 
 void buf_consume(struct buf *b, size_t n)

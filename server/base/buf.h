@@ -40,6 +40,9 @@ bool buf_addz(struct buf *b, const char *text);
 bool buf_addc(struct buf *b, char c);
 bool buf_addf(struct buf *b, const char *fmt, ...) FORMAT(2, 3);
 bool buf_addi(struct buf *b, int64_t n); /* decimal */
+enum { DECIMAL_SIZE = 24 };
+/* n in decimal, at the end of room: where printf would cost too much. */
+const char *decimal_text(char room[DECIMAL_SIZE], int64_t n);
 /* Drops n bytes from the front (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 /* Gives the bytes away (never NULL); the buffer is empty afterwards. The caller frees. */

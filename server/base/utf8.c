@@ -51,6 +51,10 @@ static size_t valid_prefix(const unsigned char *p, size_t len)
 {
     size_t i = ascii_prefix(p, len);
     while (i < len) {
+        if (p[i] != '\0' && p[i] < 0x80) { /* a short text, or the rest of one */
+            i++;
+            continue;
+        }
         size_t n = p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
         if (n == 0) {
             break;

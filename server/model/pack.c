@@ -99,31 +99,44 @@ static bool present(const struct field *f, const void *record)
 
 /* ---- packing ---- */
 
-static void put_varint(struct buf *out, uint64_t v)
+enum { VARINT_MAX = 10 };
+
+static char *varint_at(char *at, uint64_t v)
 {
-    char bytes[10];
-    size_t n = 0;
-    do {
-        bytes[n++] = (char)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+    while (v > 0x7f) {
+        *at++ = (char)((v & 0x7f) | 0x80);
         v >>= 7;
-    } while (v != 0);
-    (void)buf_add(out, bytes, n); /* overflow is remembered by the buffer */
+    }
+    *at++ = (char)v;
+    return at;
 }
 
+static void put_varint(struct buf *out, uint64_t v)
+{
+    char bytes[VARINT_MAX];
+    /* overflow is remembered by the buffer */
+    (void)buf_add(out, bytes, (size_t)(varint_at(bytes, v) - bytes));
+}
+
+/* Texts are most of a record: written in place, with one look at the room. */
 static void put_str(struct buf *out, const char *s)
 {
     size_t len = strlen(s);
-    put_varint(out, len);
-    (void)buf_add(out, s, len + 1);
+    if (out->overflow || !buf_reserve(out, len + 1 + VARINT_MAX)) {
+        return; /* remembered */
+    }
+    char *at = varint_at(out->data + out->len, len);
+    memcpy(at, s, len + 1);
+    out->len = (size_t)(at - out->data) + len + 1;
 }
 
-static void pack_fields(const struct field_table *table, const void *record, struct buf *out);
+static bool pack_fields(const struct field_table *table, const void *record, struct buf *out);
 
 static void pack_list(const struct field *f, const struct list *l, struct buf *out)
 {
     put_varint(out, l->n);
     for (uint32_t i = 0; i < l->n; i++) {
-        pack_fields(f->sub, (const char *)l->items + (size_t)i * f->sub->size, out);
+        (void)pack_fields(f->sub, (const char *)l->items + (size_t)i * f->sub->size, out);
     }
 }
 
@@ -136,9 +149,27 @@ static void pack_kvs(const struct kvs *kvs, struct buf *out)
     }
 }
 
-static void pack_field(const struct field *f, const void *record, struct buf *out)
+static void pack_strs(const struct strs *strs, struct buf *out)
+{
+    put_varint(out, strs->n);
+    for (uint32_t i = 0; i < strs->n; i++) {
+        put_str(out, strs->items[i]);
+    }
+}
+
+/* false: there is nothing to say, and nothing was added. */
+static bool pack_field(const struct field *f, const void *record, struct buf *out)
 {
     const void *p = at_const(record, f);
+    if (f->type == FIELD_MSG) {
+        size_t before = out->len;
+        bool any = pack_fields(f->sub, record, out);
+        out->len = any ? out->len : before;
+        return any;
+    }
+    if (!present(f, record)) {
+        return false;
+    }
     switch (f->type) {
     case FIELD_STR:
     case FIELD_IOS:
@@ -156,44 +187,42 @@ static void pack_field(const struct field *f, const void *record, struct buf *ou
     case FIELD_KVS:
         pack_kvs(p, out);
         break;
-    case FIELD_STRS: {
-        const struct strs *s = p;
-        put_varint(out, s->n);
-        for (uint32_t i = 0; i < s->n; i++) {
-            put_str(out, s->items[i]);
-        }
+    case FIELD_STRS:
+        pack_strs(p, out);
         break;
-    }
     case FIELD_LIST:
         pack_list(f, p, out);
         break;
     case FIELD_MSG:
-        pack_fields(f->sub, record, out);
-        break;
+        break; /* above */
     }
+    return true;
 }
 
-static void pack_fields(const struct field_table *table, const void *record, struct buf *out)
+/* true when any field had something to say. */
+static bool pack_fields(const struct field_table *table, const void *record, struct buf *out)
 {
     size_t bitmap = out->len;
     size_t bytes = (table->n + 7u) / 8u;
     static const char zeros[16] = {0};
+    bool any = false;
     if (!buf_add(out, zeros, bytes)) {
-        return;
+        return false;
     }
     for (uint32_t i = 0; i < table->n; i++) {
-        if (present(&table->fields[i], record)) {
+        if (pack_field(&table->fields[i], record, out)) {
             char *byte = &out->data[bitmap + i / 8];
             *byte = (char)((unsigned char)*byte | (1u << (i % 8)));
-            pack_field(&table->fields[i], record, out);
+            any = true;
         }
     }
+    return any;
 }
 
 void pack_record(const struct field_table *table, const void *record, struct buf *out)
 {
     (void)buf_addc(out, (char)PACK_VERSION);
-    pack_fields(table, record, out);
+    (void)pack_fields(table, record, out); /* an empty record packs, too */
 }
 
 /* ---- unpacking ---- */

@@ -48,7 +48,9 @@ static void on_event(void *arg, curl_socket_t fd)
 {
     struct kube_client *c = arg;
     for (struct kube_call *call = c->calls; call != NULL; call = call->next) {
-        call->stirred = call->stirred || call->fd == fd || fd == CURL_SOCKET_BAD;
+        if (call->fd == fd || fd == CURL_SOCKET_BAD) {
+            call->stirred = true;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/utf8.h"
 #include "source/read.h"
 
@@ -52,6 +53,15 @@ bool pb_next(struct pb *in, struct pb_item *ret, bool *ret_bad)
         return false;
     }
     *ret_bad = true;
+    /* Nearly all fields: a text or message of a small number and less than 128 bytes. */
+    if (in->end - in->p >= 2 && (in->p[0] & 0x87) == 2 && in->p[0] > 7 && in->p[1] < 0x80 &&
+        in->p[1] <= in->end - in->p - 2) {
+        *ret = (struct pb_item){
+            .number = in->p[0] >> 3, .wire = 2, .bytes = {in->p + 2, in->p + 2 + in->p[1]}};
+        in->p = ret->bytes.end;
+        *ret_bad = false;
+        return true;
+    }
     if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) {
         return false;
     }
@@ -117,7 +127,8 @@ static const char *ios_of(struct walk *w, struct pb in)
     (void)inner(w, in, 1, &type); /* absent type is 0, an int */
     if (type.value == 0) {
         (void)inner(w, in, 2, &value); /* absent is 0 */
-        return arena_printf(w->arena, "%d", (int)(int32_t)value.value);
+        char room[DECIMAL_SIZE];
+        return arena_strdup(w->arena, decimal_text(room, (int32_t)value.value));
     }
     return inner(w, in, 3, &value) && value.wire == 2 ? text_of(w, value.bytes) : "";
 }

@@ -143,7 +143,9 @@ bool apply_remove_pod(struct store *s, int64_t id, struct err *err)
     return remove_row(s, &r, name, err);
 }
 
-static bool add(struct store *s, int64_t ns_id, const struct kube_pod *pod, struct err *err)
+/* *ret_added false: there is a row of this name. */
+static bool add(struct store *s, int64_t ns_id, const struct kube_pod *pod, bool *ret_added,
+                struct err *err)
 {
     const struct meta *m = &pod->meta;
     const struct owner *owner = meta_controller(m);
@@ -159,6 +161,10 @@ static bool add(struct store *s, int64_t ns_id, const struct kube_pod *pod, stru
     (void)sqlite3_bind_int64(st, 13, node_key_of(pod)); /* a fixed place: cannot be refused */
     if (!db_run(&s->db, st, err)) {
         return false;
+    }
+    *ret_added = sqlite3_changes(s->db.handle) == 1;
+    if (!*ret_added) {
+        return true;
     }
     list_saw(s, KIND_POD, sqlite3_last_insert_rowid(s->db.handle), true);
     if (workload != 0) {
@@ -233,13 +239,43 @@ static bool update(struct store *s, const struct stored *row, const struct kube_
     return true;
 }
 
+/* A first list brings nothing that is there already: its pods are added without a look. Whether
+ * the table was empty only saves time, a name that stands there is seen all the same. */
+static bool add_unseen(struct store *s, int64_t ns_id, const struct change_object *o,
+                       bool *ret_added, struct err *err)
+{
+    struct listing *l = &s->lists[KIND_POD];
+    *ret_added = false;
+    if (!s->from_list || !l->open || l->verify || o->deleted) {
+        return true;
+    }
+    if (!l->asked) {
+        bool row = false;
+        sqlite3_stmt *st = db_get(&s->db, SQL_POD_ANY);
+        if (!db_step(&s->db, st, &row, err)) {
+            return false;
+        }
+        (void)sqlite3_reset(st); /* the row was read */
+        l->asked = true;
+        l->cold = !row;
+    }
+    return !l->cold || add(s, ns_id, o->record, ret_added, err);
+}
+
 bool apply_pod(struct store *s, const struct change_object *o, bool in_list, struct err *err)
 {
     const struct kube_pod *pod = o->record;
     const struct meta *m = &pod->meta;
     int64_t ns_id = 0;
     struct stored row;
-    if (!names_id(s, m->namespace, &ns_id, err) || !load(s, ns_id, m->name, &row, err)) {
+    bool added = false;
+    if (!names_id(s, m->namespace, &ns_id, err) || !add_unseen(s, ns_id, o, &added, err)) {
+        return false;
+    }
+    if (added) {
+        return true;
+    }
+    if (!load(s, ns_id, m->name, &row, err)) {
         return false;
     }
     bool same_uid = row.found && strcmp(row.uid, m->uid) == 0;
@@ -265,7 +301,7 @@ bool apply_pod(struct store *s, const struct change_object *o, bool in_list, str
     if (row.found && !same_uid && !remove_row(s, &row, m->name, err)) {
         return false;
     }
-    return same_uid ? update(s, &row, pod, err) : add(s, ns_id, pod, err);
+    return same_uid ? update(s, &row, pod, err) : add(s, ns_id, pod, &added, err);
 }
 
 /* The ids of pods that wait for their owner, into *ret. */

@@ -1,11 +1,12 @@
 /*
  * The checkpoint thread: moves committed pages from the WAL into the file, so that the writer never
  * does (the p99 of a commit is the checkpoint, not the commit). PASSIVE every 200 ms while commits
- * come. Under commits without a pause PASSIVE never quite catches up, so the WAL would grow for
- * ever: past the limit the thread first does all the work that stops nobody (moves what there is,
- * waits for the disk, again until little is left), and only then asks for a RESTART or TRUNCATE,
- * which holds the writer for the rest. It gives up after a few milliseconds when a reader still
- * needs the WAL: the next round tries again.
+ * come, but not within the limit while a list does: the list's next commits write many of the same
+ * pages again. Under commits without a pause PASSIVE never quite catches up, so the WAL would grow
+ * for ever: past the limit the thread first does all the work that stops nobody (moves what there
+ * is, waits for the disk, again until little is left), and only then asks for a RESTART or
+ * TRUNCATE, which holds the writer for the rest. It gives up after a few milliseconds when a reader
+ * still needs the WAL: the next round tries again.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct checkpoint {
     char *wal;
     int64_t limit;
     const _Atomic uint64_t *commits; /* the writer's count */
+    const _Atomic bool *listing;     /* the writer takes a list in */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -137,7 +139,7 @@ static void *checkpoint_main(void *arg)
     log_name_thread("checkpoint");
     while (wait_turn(c)) {
         uint64_t commits = atomic_load(c->commits);
-        if (commits != seen) {
+        if (commits != seen && (!atomic_load(c->listing) || wal_bytes(c) > c->limit)) {
             run(c);
             seen = commits;
         }
@@ -146,11 +148,12 @@ static void *checkpoint_main(void *arg)
 }
 
 bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic uint64_t *commits,
-                      struct checkpoint **ret, struct err *err)
+                      const _Atomic bool *listing, struct checkpoint **ret, struct err *err)
 {
     struct checkpoint *c = xcalloc(1, sizeof *c);
     c->limit = wal_limit_bytes;
     c->commits = commits;
+    c->listing = listing;
     c->wal = xmalloc(strlen(path) + 5);
     (void)sprintf(c->wal, "%s-wal", path);
     (void)pthread_mutex_init(&c->lock, NULL);

@@ -2,6 +2,7 @@
 #include "store/db.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,25 @@ static bool set_pragmas(struct db *db, bool read_only, int64_t cache_bytes, stru
     return db_exec(db, more, err) && db_exec(db, "SELECT count(*) FROM sqlite_schema", err);
 }
 
+/* Nobody asks SQLite how much memory it uses; counting it takes a lock for each allocation, and
+ * Debian's has no lookaside, so each statement allocates. */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused when SQLite runs already: slower */
+}
+
+void db_prepare(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, configure);
+}
+
 bool db_open(const char *path, bool read_only, int64_t cache_bytes, struct sql_list sql,
              struct db *ret, struct err *err)
 {
     struct db db = {.sql = sql.texts, .n = sql.n};
     int flags = read_only ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    db_prepare();
     int rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK) {
         (void)err_set(err, ERR_STORE, "%s: %s", path,

@@ -21,6 +21,8 @@ struct db {
     size_t n;
 };
 
+/* Before the process' first SQLite call; again is nothing. Thread: any. */
+void db_prepare(void);
 /* Opens the file. read_only: for readers (query_only, the file must exist). cache_bytes 0 = 2 MiB.
  * sql: texts by enum index, borrowed for the connection's life. ERR_STORE with the path. */
 struct sql_list {

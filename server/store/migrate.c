@@ -108,6 +108,7 @@ enum file_verdict store_look_at_file(const char *path, int newest, char *ret_why
         return FILE_FAILED;
     }
     sqlite3 *h = NULL;
+    db_prepare();
     int rc = sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     enum file_verdict v = FILE_FAILED;
     if (rc == SQLITE_OK) {

@@ -255,7 +255,8 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
     bool ok = lock_file(s, err) && prepare_file(s, &note, err) && open_database(s, opt, err) &&
               know_file(s, err) &&
               (opt->default_checkpointing ||
-               checkpoint_start(s->path, opt->wal_limit_bytes, &s->m_commits, &s->checkpoint, err));
+               checkpoint_start(s->path, opt->wal_limit_bytes, &s->m_commits, &s->listing,
+                                &s->checkpoint, err));
     if (!ok) {
         (void)err_wrap(err, "store");
         store_close(s);

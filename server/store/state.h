@@ -49,6 +49,8 @@ struct names {
 struct listing {
     bool open;
     bool verify;
+    bool asked; /* the next is known */
+    bool cold;  /* the table was empty when the list's first object came */
     uint64_t wrote; /* rows it had to change, for verifications */
     struct idmap seen;
     /* A verification runs beside its watch, which stood here when it began. */
@@ -204,6 +206,7 @@ struct store {
     size_t cap_cols;
 
     struct checkpoint *checkpoint;
+    _Atomic bool listing; /* store_in_list at the last commit, for the checkpoint thread */
     _Atomic uint64_t m_commits, m_rows, m_unchanged, m_repaired;
 };
 
@@ -446,7 +449,7 @@ bool end_findings(struct store *s, int64_t workload_id, struct err *err) MUST_CH
 
 /* ---- checkpoint.c ---- */
 bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic uint64_t *commits,
-                      struct checkpoint **ret, struct err *err) MUST_CHECK;
+                      const _Atomic bool *listing, struct checkpoint **ret, struct err *err) MUST_CHECK;
 void checkpoint_stop(struct checkpoint *c); /* accepts NULL; joins, truncates, frees */
 void checkpoint_metrics(struct checkpoint *c, struct store_metrics *ret);
 

@@ -184,6 +184,7 @@ static void committed(struct store *s)
     s->workload_id_stored = s->next_workload_id;
     s->flip_at_stored = s->flip_at;
     lists_commit(s);
+    atomic_store(&s->listing, store_in_list(s));
     dirty_commit(s);
     int64_t rows = sqlite3_total_changes64(s->db.handle) - s->changes_before;
     atomic_fetch_add(&s->m_rows, (uint64_t)rows);

@@ -12,6 +12,21 @@
 
 enum { PIECES = 400, PIECE = 1000, PIECE_US = 200 };
 
+static void on_wish(CURL *easy, curl_socket_t fd, bool gone)
+{
+    (void)easy;
+    (void)fd;
+    (void)gone;
+}
+
+static void on_event(void *arg, curl_socket_t fd)
+{
+    (void)arg;
+    (void)fd;
+}
+
+static const struct kube_loop_hooks quiet = {on_wish, on_event, NULL};
+
 struct transfer {
     CURL *easy;
     size_t bytes;
@@ -75,7 +90,7 @@ static void pieces_arrive_whole(bool bulk, int *ret_turns)
     struct transfer t;
     struct script *s = NULL;
     s = script_start(in_pieces, NULL);
-    kube_loop_init(&l);
+    kube_loop_init(&l, &quiet);
     l.bulk = bulk;
     transfer_start(&l, s, &t);
     assert_int_equal(transfer_end(&l, &t, ret_turns), CURLE_OK);
@@ -117,7 +132,7 @@ given_a_silent_server_when_the_transfer_has_a_limit_then_it_ends_at_the_limit(vo
     struct script *s = NULL;
     int turns = 0;
     s = script_start(silent, NULL);
-    kube_loop_init(&l);
+    kube_loop_init(&l, &quiet);
     transfer_start(&l, s, &t);
     (void)curl_easy_setopt(t.easy, CURLOPT_TIMEOUT_MS, 150L);
     int64_t began = clock_mono_ms();
@@ -139,7 +154,7 @@ static void given_a_long_wait_when_another_thread_wakes_it_then_it_ends(void **s
     (void)state;
     struct kube_loop l;
     pthread_t thread;
-    kube_loop_init(&l);
+    kube_loop_init(&l, &quiet);
     int64_t began = clock_mono_ms();
     assert_int_equal(pthread_create(&thread, NULL, wake_soon, &l), 0);
     kube_loop_run(&l, 20000);
