@@ -59,9 +59,9 @@ struct kube_call {
     int64_t started_ms;   /* monotonic */
     int64_t last_byte_ms; /* monotonic */
     int64_t silence_ms;
-    curl_socket_t fd;     /* that libcurl waits on; CURL_SOCKET_BAD = none */
-    bool stirred;         /* something happened on it since what was read ahead was taken */
-    uint64_t took;        /* pieces that libcurl has handed us, lines of the header included */
+    curl_socket_t fd; /* that libcurl waits on; CURL_SOCKET_BAD = none */
+    bool stirred;     /* something happened on it since what was read ahead was taken */
+    uint64_t took;    /* pieces that libcurl has handed us, lines of the header included */
     struct kube_call *next;
 };
 

@@ -26,7 +26,7 @@ struct kube_loop {
     int64_t due_ms; /* monotonic: when libcurl wants to be called; -1 = not */
     bool bulk;      /* a list comes in: bytes are better taken by the hundred kilobytes */
     struct kube_loop_hooks hooks;
-    int streak;     /* turns in a row that had not to be waited for */
+    int streak; /* turns in a row that had not to be waited for */
 };
 
 /* Ends the process when descriptors are out. Takes a copy of the hooks. */

@@ -49,8 +49,8 @@ struct names {
 struct listing {
     bool open;
     bool verify;
-    bool asked; /* the next is known */
-    bool cold;  /* the table was empty when the list's first object came */
+    bool asked;     /* the next is known */
+    bool cold;      /* the table was empty when the list's first object came */
     uint64_t wrote; /* rows it had to change, for verifications */
     struct idmap seen;
     /* A verification runs beside its watch, which stood here when it began. */
@@ -449,7 +449,8 @@ bool end_findings(struct store *s, int64_t workload_id, struct err *err) MUST_CH
 
 /* ---- checkpoint.c ---- */
 bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic uint64_t *commits,
-                      const _Atomic bool *listing, struct checkpoint **ret, struct err *err) MUST_CHECK;
+                      const _Atomic bool *listing, struct checkpoint **ret,
+                      struct err *err) MUST_CHECK;
 void checkpoint_stop(struct checkpoint *c); /* accepts NULL; joins, truncates, frees */
 void checkpoint_metrics(struct checkpoint *c, struct store_metrics *ret);
 

@@ -93,6 +93,36 @@ static void a_relist_deletes_what_it_does_not_contain(void **state)
     bed_fini(&b);
 }
 
+/* Pods of a first list are added without a look, yet one may change while the list goes on. */
+static void a_first_list_may_bring_a_name_twice(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    bed_do(&b, change_of_kind(CHANGE_LIST_BEGIN, KIND_POD));
+    struct change *pods = change_recorded(KIND_POD, "pods", true);
+    int64_t n = pods->n_objects;
+    bed_do(&b, pods);
+    struct change *again = change_recorded(KIND_POD, "pods", true);
+    again->n_objects = 2;
+    struct kube_pod *changed = (struct kube_pod *)(uintptr_t)again->objects[0].record;
+    struct kube_pod *anew = (struct kube_pod *)(uintptr_t)again->objects[1].record;
+    changed->meta.resource_version = "900001";
+    changed->ip = "10.9.9.1";
+    anew->meta.resource_version = "900002";
+    anew->meta.uid = "00000000-0000-0000-0000-000000000002";
+    bed_do(&b, again);
+    bed_do(&b, change_rv(CHANGE_LIST_END, KIND_POD, "900003"));
+    assert_int_equal(ask(&b, "SELECT count(*) FROM pod"), n);
+    assert_int_equal(
+        ask(&b, "SELECT count(*) FROM pod WHERE resource_version = '900001' AND ip = '10.9.9.1'"),
+        1);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM pod WHERE resource_version = '900002' AND uid ="
+                             " '00000000-0000-0000-0000-000000000002'"),
+                     1);
+    bed_fini(&b);
+}
+
 static void an_aborted_list_deletes_nothing(void **state)
 {
     (void)state;
@@ -471,6 +501,7 @@ int main(void)
         cmocka_unit_test(recorded_kinds_become_rows),
         cmocka_unit_test(an_unchanged_relist_writes_only_where_the_stream_stands),
         cmocka_unit_test(a_relist_deletes_what_it_does_not_contain),
+        cmocka_unit_test(a_first_list_may_bring_a_name_twice),
         cmocka_unit_test(an_aborted_list_deletes_nothing),
         cmocka_unit_test(a_kind_that_is_gone_takes_its_rows),
         cmocka_unit_test(a_restart_resumes_where_the_streams_stood),

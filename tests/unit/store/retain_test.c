@@ -136,6 +136,33 @@ static void checkpoints_keep_the_wal_within_its_limit(void **state)
     bed_fini(&b);
 }
 
+static uint64_t checkpoints_after(struct bed *b, int wait_ms, uint64_t more_than)
+{
+    struct store_metrics m = {0};
+    for (int waited = 0; waited <= wait_ms; waited += 50) {
+        store_metrics(b->s, &m);
+        if (m.checkpoints > more_than) {
+            break;
+        }
+        (void)usleep(50000); /* waits for another thread */
+    }
+    return m.checkpoints;
+}
+
+static void a_small_list_is_whole_before_its_pages_are_moved(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    bed_do(&b, change_of_kind(CHANGE_LIST_BEGIN, KIND_POD));
+    uint64_t before = checkpoints_after(&b, 600, UINT64_MAX); /* of what stood before */
+    bed_do(&b, change_recorded(KIND_POD, "pods", true));
+    assert_int_equal(checkpoints_after(&b, 600, before), before);
+    bed_do(&b, change_rv(CHANGE_LIST_END, KIND_POD, "7"));
+    assert_true(checkpoints_after(&b, 5000, before) > before);
+    bed_fini(&b);
+}
+
 static void the_map_keeps_what_it_is_given(void **state)
 {
     (void)state;
@@ -198,6 +225,7 @@ int main(void)
         cmocka_unit_test(past_its_size_the_oldest_goes_first),
         cmocka_unit_test(load_balancers_that_no_group_names_go_after_a_while),
         cmocka_unit_test(checkpoints_keep_the_wal_within_its_limit),
+        cmocka_unit_test(a_small_list_is_whole_before_its_pages_are_moved),
         cmocka_unit_test(the_map_keeps_what_it_is_given),
         cmocka_unit_test(addresses_and_versions_are_compared_by_value),
     };
