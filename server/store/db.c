@@ -154,7 +154,9 @@ static enum err_code code_of(int rc)
 bool db_error(struct db *db, struct err *err, const char *what)
 {
     int rc = sqlite3_extended_errcode(db->handle);
-    damage_note(db->handle);
+    if (db->statements != NULL) { /* what does not even open may be somebody else's: left alone */
+        damage_note(db->handle);
+    }
     return err_set(err, code_of(rc & 0xff), "%s (%d): %s", sqlite3_errmsg(db->handle), rc, what);
 }
 

@@ -183,6 +183,23 @@ static void damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_sta
     bed_remove_files(p.dir);
 }
 
+/* `preflight --db` may be given any file by mistake. */
+static void a_reader_of_what_is_no_database_writes_nothing_beside_it(void **state)
+{
+    (void)state;
+    static const char text[] = "notes about something else, long enough to be read as a header, or "
+                               "so one would think, for it has a hundred bytes";
+    struct place p = place_new();
+    struct reader *r = NULL;
+    struct err err = {0};
+    char why[256] = "";
+    write_file(p.path, text, sizeof text);
+    assert_false(reader_open(p.path, &r, &err));
+    assert_non_null(strstr(err.text, "not a database"));
+    assert_false(damage_noted(p.path, why, sizeof why));
+    bed_remove_files(p.dir);
+}
+
 static void a_newer_file_is_refused_and_left_alone(void **state)
 {
     (void)state;
@@ -415,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_truncated_file_is_set_aside),
         cmocka_unit_test(a_page_overwritten_with_junk_is_set_aside),
         cmocka_unit_test(damage_that_a_statement_meets_is_noted_and_set_aside_at_the_next_start),
+        cmocka_unit_test(a_reader_of_what_is_no_database_writes_nothing_beside_it),
         cmocka_unit_test(a_newer_file_is_refused_and_left_alone),
         cmocka_unit_test(a_second_writer_is_refused),
         cmocka_unit_test(places_that_cannot_be_are_named),
