@@ -52,8 +52,8 @@ void emit_gone(struct kube_emit *e);
 void emit_report(struct kube_emit *e, enum source_state state, const char *message);
 /* It fails and will not be there soon: judging need not wait for it. Sent once. */
 void emit_settle(struct kube_emit *e);
-/* The last good sign was then (Unix ms): passed on now and then while the source is ok, so that its
- * age is known. */
+/* The last good sign was then (monotonic ms): passed on now and then while the source is ok, so
+ * that its age is known. */
 void emit_alive(struct kube_emit *e, int64_t seen_ms);
 
 #endif
