@@ -60,7 +60,11 @@ static int start(struct refresh *r)
             return answer.status == 429 ? EXIT_TIMEOUT : code;
         }
         r->started = json_loadb(buf_str(&answer.body), answer.body.len, 0, NULL);
-        return EXIT_FINE;
+        if (r->started == NULL) {
+            (void)fprintf(stderr, "gatehouse refresh: %s does not answer as gatehouse does\n",
+                          r->c.base);
+        }
+        return r->started != NULL ? EXIT_FINE : EXIT_UNREACHABLE;
     }
 }
 

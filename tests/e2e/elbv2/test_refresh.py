@@ -4,7 +4,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from elbv2 import test_elbv2
 from harness import BINARY, Gatehouse, wait_until
@@ -71,6 +73,25 @@ class Refresh(unittest.TestCase):
         for words in ((), ("shop",), ("shop/good", "-t", "soon"), ("shop/good", "--for", "x")):
             self.call(off, USAGE, *words)
         self.assertIn("Usage: gatehouse refresh", self.call(off, FINE, "--help").stdout)
+
+    def test_an_answer_that_is_none_of_ours_is_no_success(self) -> None:
+        class Proxy(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.send_response(202)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+            threading.Thread(target=proxy.serve_forever, daemon=True).start()
+            done = subprocess.run([str(BINARY), "refresh", "shop/deploy/good"], capture_output=True, text=True, timeout=60,
+                                  env={**os.environ, "GATEHOUSE_SERVER": f"http://127.0.0.1:{proxy.server_port}"})
+            proxy.shutdown()
+        self.assertEqual((done.returncode, done.stdout), (UNREACHABLE, ""), done.stderr)
+        self.assertIn("does not answer as gatehouse does", done.stderr)
 
 
 if __name__ == "__main__":
