@@ -147,12 +147,17 @@ const char *aws_endpoint_override(const struct aws_env *env, const struct aws_pr
 const char *aws_ca_bundle(const struct aws_env *env, const struct aws_profiles *p);
 
 enum { AWS_URL_BYTES = 512 };
-/* "https://…/" of a service ("elasticloadbalancing", "sts"): `own` where it is set, else by region,
+struct aws_service {
+    const char *name; /* "elasticloadbalancing", "sts" */
+    const char *own;  /* an address that is configured; NULL */
+    const char *region;
+};
+/* "https://…/" of a service: its own address where there is one, else by region,
  * partition, FIPS and dual-stack settings of the environment and the profile. ERR_INPUT: a region
  * that is none, or an own address together with FIPS or dual-stack, as the AWS tools refuse it.
  * botocore endpoint-rule-set-1.json. */
-bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p, const char *service,
-                     const char *own, const char *region, char ret[AWS_URL_BYTES],
+bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p,
+                     const struct aws_service *s, char ret[AWS_URL_BYTES],
                      struct err *err) MUST_CHECK;
 
 /* ---- the chain ---- */

@@ -99,27 +99,28 @@ static bool is_on(const struct aws_env *env, const struct aws_profiles *p, const
     return text != NULL && strcasecmp(text, "true") == 0;
 }
 
-bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p, const char *service,
-                     const char *own, const char *region, char ret[AWS_URL_BYTES], struct err *err)
+bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p,
+                     const struct aws_service *s, char ret[AWS_URL_BYTES], struct err *err)
 {
     bool fips = is_on(env, p, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
     bool dual = is_on(env, p, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
-    if (own != NULL) {
-        size_t n = strlen(own);
-        (void)snprintf(ret, AWS_URL_BYTES, "%.500s%s", own, n > 0 && own[n - 1] == '/' ? "" : "/");
+    if (s->own != NULL) {
+        size_t n = strlen(s->own);
+        (void)snprintf(ret, AWS_URL_BYTES, "%.500s%s", s->own,
+                       n > 0 && s->own[n - 1] == '/' ? "" : "/");
         return (!fips && !dual) ||
                err_set(err, ERR_INPUT,
-                       "the endpoint %.150s is given, and so is %s: use one or the other", own,
+                       "the endpoint %.150s is given, and so is %s: use one or the other", s->own,
                        fips ? "AWS_USE_FIPS_ENDPOINT" : "AWS_USE_DUALSTACK_ENDPOINT");
     }
-    if (!region_is_clean(region)) {
-        return err_set(err, ERR_INPUT, "\"%.60s\" is no AWS region", region);
+    if (!region_is_clean(s->region)) {
+        return err_set(err, ERR_INPUT, "\"%.60s\" is no AWS region", s->region);
     }
-    const struct partition *part = partition_of(region);
+    const struct partition *part = partition_of(s->region);
     /* gov: the plain name is the FIPS endpoint, unless dual-stack is asked for as well */
     bool plain = !fips || (strcmp(part->name, "aws-us-gov") == 0 && !dual);
-    (void)snprintf(ret, AWS_URL_BYTES, "https://%s%s.%s.%s/", service, plain ? "" : "-fips", region,
-                   dual ? part->dual_dns : part->dns);
+    (void)snprintf(ret, AWS_URL_BYTES, "https://%s%s.%s.%s/", s->name, plain ? "" : "-fips",
+                   s->region, dual ? part->dual_dns : part->dns);
     return true;
 }
 

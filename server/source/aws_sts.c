@@ -19,7 +19,7 @@ static bool sts_url(const struct aws_env *env, const struct aws_profiles *p, con
     if (own == NULL && (region == NULL || region[0] == '\0')) {
         return err_set(err, ERR_INPUT, "STS needs a region: set AWS_REGION");
     }
-    return aws_service_url(env, p, "sts", own, region, url, err);
+    return aws_service_url(env, p, &(struct aws_service){"sts", own, region}, url, err);
 }
 
 static bool read_answer(const struct aws_answer *answer, struct aws_credentials *ret,

@@ -51,7 +51,8 @@ static bool find_url(const struct elb_poll *p, struct elb_site *s, struct err *e
         own = aws_endpoint_override(&p->env, &p->profiles, "ELASTIC_LOAD_BALANCING_V2",
                                     "elastic_load_balancing_v2");
     }
-    return aws_service_url(&p->env, &p->profiles, "elasticloadbalancing", own, s->region, s->url,
+    return aws_service_url(&p->env, &p->profiles,
+                           &(struct aws_service){"elasticloadbalancing", own, s->region}, s->url,
                            err);
 }
 

@@ -169,14 +169,16 @@ static void given_regions_when_resolved_then_endpoints_by_partition_and_switches
         set("AWS_USE_DUALSTACK_ENDPOINT", rows[i].dual);
         char url[AWS_URL_BYTES];
         struct err err = {0};
-        assert_true(
-            aws_service_url(&env, &none, "elasticloadbalancing", NULL, rows[i].region, url, &err));
+        assert_true(aws_service_url(
+            &env, &none, &(struct aws_service){"elasticloadbalancing", NULL, rows[i].region}, url,
+            &err));
         assert_string_equal(url, rows[i].want);
     }
     struct aws_env env = world();
     char url[AWS_URL_BYTES];
     struct err err = {0};
-    assert_false(aws_service_url(&env, &none, "sts", NULL, "a.b", url, &err));
+    assert_false(
+        aws_service_url(&env, &none, &(struct aws_service){"sts", NULL, "a.b"}, url, &err));
 }
 
 /* botocore: the same switches stand in a profile, the environment wins, and an address of one's own
@@ -193,16 +195,20 @@ static void given_switches_in_a_profile_when_resolved_then_as_the_aws_tools_do(v
     struct aws_env env = world();
     char url[AWS_URL_BYTES];
     struct err err = {0};
-    assert_true(aws_service_url(&env, &p, "sts", NULL, "us-east-1", url, &err));
+    assert_true(
+        aws_service_url(&env, &p, &(struct aws_service){"sts", NULL, "us-east-1"}, url, &err));
     assert_string_equal(url, "https://sts-fips.us-east-1.api.aws/");
-    assert_false(aws_service_url(&env, &p, "sts", "http://own", "us-east-1", url, &err));
+    assert_false(aws_service_url(&env, &p, &(struct aws_service){"sts", "http://own", "us-east-1"},
+                                 url, &err));
     assert_non_null(strstr(err.text, "http://own"));
     assert_non_null(strstr(err.text, "AWS_USE_FIPS_ENDPOINT"));
     set("AWS_USE_FIPS_ENDPOINT", "false");
     set("AWS_USE_DUALSTACK_ENDPOINT", "false");
-    assert_true(aws_service_url(&env, &p, "sts", NULL, "us-east-1", url, &err));
+    assert_true(
+        aws_service_url(&env, &p, &(struct aws_service){"sts", NULL, "us-east-1"}, url, &err));
     assert_string_equal(url, "https://sts.us-east-1.amazonaws.com/");
-    assert_true(aws_service_url(&env, &p, "sts", "http://own", "us-east-1", url, &err));
+    assert_true(aws_service_url(&env, &p, &(struct aws_service){"sts", "http://own", "us-east-1"},
+                                url, &err));
     assert_string_equal(url, "http://own/");
     assert_string_equal(aws_ca_bundle(&env, &p), "/own.pem");
     set("AWS_CA_BUNDLE", "/env.pem");
