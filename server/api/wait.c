@@ -282,11 +282,10 @@ void waiters_beat(struct waiters *ws, int64_t now_ms)
     for (unsigned i = 0; i < BUCKETS; i++) {
         for (struct waiter *wt = ws->buckets[i]; wt != NULL;) {
             struct waiter *next = wt->next;
-            if (now_ms >= wt->deadline_ms) {
-                look_at(wt, true);
-            } else if (wt->stream) {
+            bool due = now_ms >= wt->deadline_ms;
+            if (!due && wt->stream) {
                 beat(wt, now_ms);
-            } else if (ask && wt->x->ops->left(wt->x)) {
+            } else if (due || (ask && wt->x->ops->left(wt->x))) {
                 look_at(wt, true);
             }
             wt = next;

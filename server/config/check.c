@@ -32,7 +32,8 @@ bool check_address(const char *text, struct err *err)
         return err_set(err, ERR_INPUT, "\"%.80s\" is not ADDR:PORT", text);
     }
     size_t digits = strspn(colon + 1, "0123456789");
-    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || atoi(colon + 1) > 65535) {
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
+        strtoul(colon + 1, NULL, 10) > 65535) {
         return err_set(err, ERR_INPUT, "\"%.80s\" is not a port", colon + 1);
     }
     return true;

@@ -166,7 +166,7 @@ class Elbv2(unittest.TestCase):
         self.assertEqual(status, 403)
         server.stop()
         off = self.serve(self.plain, name="off", mode="off")
-        off.wait_state("shop", "good", "serving")
+        wait_until("the rollout is known", lambda: off.request(path.format("good").removesuffix("/refresh"))[0] == 200, 30)
         status, _, body = off.request(path.format("good"), method="POST")
         self.assertEqual((status, json.loads(body)["type"]), (409, "/problems/conflict"))
 
