@@ -1,12 +1,13 @@
 /*
  * Fills in the words of findings (cause_texts.c explains the marks). Messages hold moments, never
- * durations, so that a finding's text changes only when the finding does.
+ * durations, and no ids of calls, so that a finding's text changes only when the finding does.
  *
  * Names in commands are quoted for a shell unless they are plain; a command that lacks a word is
  * left out.
  */
 #include "model/cause_in.h"
 #include "model/cause_text.h"
+#include "model/quote.h"
 #include "model/shell.h"
 
 #include <ctype.h>
@@ -289,7 +290,7 @@ static const char *word(const struct writer *w, const char *name)
     }
     if (name[1] == '\0' && (name[0] == 'a' || name[0] == 'b')) {
         const char *text = name[0] == 'a' ? w->note->a : w->note->b;
-        return text != NULL ? text : "";
+        return text != NULL ? quote_steady(w->j->a, text) : "";
     }
     const char *found = agree(w, name);
     found = found != NULL ? found : of_pod(w, name);

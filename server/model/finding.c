@@ -7,6 +7,7 @@
  * Invariant: one finding a code and object; a pod is counted once in each.
  */
 #include "model/judge.h"
+#include "model/quote.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ void finding_evidence(struct judge *j, struct finding *f, const char *object, co
     va_start(ap, fmt);
     const char *value = format(j, fmt, ap);
     va_end(ap);
-    r->evidence[f->evidence.n] = (struct evidence){object, field, value};
+    r->evidence[f->evidence.n] = (struct evidence){object, field, quote_steady(j->a, value)};
     f->evidence = (struct list){r->evidence, f->evidence.n + 1};
 }
 

@@ -685,6 +685,41 @@ static void many_pods_have_one_finding_of_their_binding(void **state)
     lab_free(l);
 }
 
+/* A failing clean-up is tried again at once, and each try has an id of its own. */
+static void what_fails_again_reads_the_same(void **state)
+{
+    (void)state;
+    static const char first[] = "due to operation error Elastic Load Balancing v2: "
+                                "DeregisterTargets, https response error StatusCode: 403, "
+                                "RequestID: 0b1f-7, api error AccessDenied: not authorized";
+    static const char again[] = "due to operation error Elastic Load Balancing v2: "
+                                "DeregisterTargets, https response error StatusCode: 403, "
+                                "RequestID: 9c2e-8, api error AccessDenied: not authorized";
+    struct lab *l = shop_new();
+    cleanup(l);
+    struct condition *c = (struct condition *)(uintptr_t)binding(l)->conditions.items;
+    c->message = first;
+    (void)lab_judge(l);
+    const struct list before = l->v.findings;
+    assert_non_null(lab_finding(l, "deregister_denied"));
+    assert_string_equal(l->v.primary->code, "binding_cleanup_failing");
+    assert_non_null(strstr(l->v.primary->message, "StatusCode: 403, api error AccessDenied"));
+    c->message = again;
+    (void)lab_judge(l);
+    assert_int_equal(l->v.findings.n, before.n);
+    for (uint32_t i = 0; i < before.n; i++) {
+        const struct finding *old = LIST_AT(struct finding, before, i);
+        const struct finding *f = LIST_AT(struct finding, l->v.findings, i);
+        assert_string_equal(f->message, old->message);
+        assert_int_equal(f->evidence.n, old->evidence.n);
+        for (uint32_t k = 0; k < f->evidence.n; k++) {
+            assert_string_equal(LIST_AT(struct evidence, f->evidence, k)->value,
+                                LIST_AT(struct evidence, old->evidence, k)->value);
+        }
+    }
+    lab_free(l);
+}
+
 /* EKS runs that controller: there is no log, pod or deployment of it, and bindings of two groups
  * can stand in one cluster. */
 static void commands_fit_the_controller(void **state)
@@ -722,6 +757,7 @@ int main(void)
         cmocka_unit_test(registration_that_fails),
         cmocka_unit_test(a_controller_that_does_not_act),
         cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
+        cmocka_unit_test(what_fails_again_reads_the_same),
         cmocka_unit_test(commands_fit_the_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
