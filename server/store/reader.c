@@ -328,7 +328,7 @@ struct finding_row finding_of(sqlite3_stmt *st, int first, struct arena *a)
                                 .confidence = (enum confidence)db_int(st, first + 4),
                                 .since = db_int(st, first + 5),
                                 .first_seen_at = db_int(st, first + 6),
-                                .last_seen_at = db_int(st, first + 7),
+                                .changed_at = db_int(st, first + 7),
                                 .pods = db_int(st, first + 8),
                                 .detail = db_text(st, first + 9, a)};
 }
@@ -344,7 +344,7 @@ void finding_json(const struct finding_row *f, const char *runbook, struct json_
     json_kstr(j, "confidence", confidence_name(f->confidence));
     json_ktime(j, "since", f->since);
     json_ktime(j, "first_seen_at", f->first_seen_at);
-    json_ktime(j, "last_seen_at", f->last_seen_at);
+    json_ktime(j, "changed_at", f->changed_at);
     json_kint(j, "pods", f->pods);
     if (runbook[0] != '\0') {
         json_kstr(j, "runbook", runbook);

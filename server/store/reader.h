@@ -176,7 +176,7 @@ struct finding_row {
     enum confidence confidence;
     int64_t since;
     int64_t first_seen_at;
-    int64_t last_seen_at;
+    int64_t changed_at; /* its words, severity, place or pods; it holds as long as it is listed */
     int64_t pods;
     const char *detail;
 };

@@ -188,6 +188,7 @@ static void given_a_stuck_rollout_when_read_then_cause_counts_and_runbook(void *
     assert_string_equal(text_at(v, "cause.code"), "health_check_timeout");
     assert_string_equal(text_at(v, "cause.severity"), "error");
     assert_string_equal(text_at(v, "cause.message"), "The check answers 503");
+    assert_string_equal(text_at(v, "cause.changed_at"), "2025-10-09T08:53:25Z");
     assert_string_equal(text_at(v, "cause.evidence.0.value"), "Target.Timeout");
     assert_string_equal(text_at(v, "cause.runbook"), "https://wiki/web");
     assert_string_equal(text_at(v, "causes.1.code"), "autoscaler_waits");
