@@ -69,6 +69,9 @@ static void paused(struct judge *j)
     if (w == NULL || (w->paused != 1 && w->pause_conditions.n == 0)) {
         return;
     }
+    if (claimed(j, "rollout_aborted", NULL) != NULL) {
+        return; /* to resume is no advice for what was given up */
+    }
     const struct pause_condition *p =
         w->pause_conditions.n > 0 ? LIST_AT(struct pause_condition, w->pause_conditions, 0) : NULL;
     struct finding *f = claim_object(j, &(struct claim){.code = "rollout_paused",

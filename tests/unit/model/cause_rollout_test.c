@@ -35,6 +35,17 @@ static void paused(struct lab *l)
 {
     l->workload.paused = 1;
 }
+/* What Argo gave up may stand paused too. */
+static void aborted_and_paused(struct lab *l)
+{
+    l->workload.meta.kind = KIND_ARGO_ROLLOUT;
+    l->f.kind = "Rollout";
+    l->workload.current_pod_hash = "hash2";
+    l->workload.stable_rs = "hash1";
+    l->workload.abort = 1;
+    l->workload.phase_message = "RolloutAborted: metric \"success-rate\" failed";
+    paused(l);
+}
 static struct kube_pdb *budget(struct lab *l, int64_t healthy)
 {
     struct kube_pdb *b = LAB_LIST(l, l->ns.pdbs, l->pdbs, LAB_MANY);
@@ -189,6 +200,13 @@ static const struct scene_case around[] = {
      .primary = true,
      .severity = SEVERITY_INFO,
      .text = "kubectl -n shop rollout resume deployment/web"},
+    {.name = "aborted and paused",
+     .scene = aborted_and_paused,
+     .code = "rollout_aborted",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .never = "rollout_paused"},
     {.name = "budget",
      .scene = budget_used_up,
      .code = "budget_blocks_eviction",
