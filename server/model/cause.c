@@ -80,7 +80,7 @@ static const struct cause causes[] = {
     {"gate_in_pod_template", "cannot_open", 202, SEVERITY_ERROR, true,
      "Gate written into the pod template", GATES},
     {"gate_service_does_not_select_pod", "cannot_open", 206, SEVERITY_ERROR, true,
-     "Binding's Service no longer selects the pod", GATES},
+     "Binding no longer takes the pod", GATES},
     {"other_gate_closed", "cannot_open", 210, SEVERITY_INFO, false,
      "Gate of another controller is closed",
      K8S "concepts/workloads/pods/pod-lifecycle/#pod-readiness-gate"},

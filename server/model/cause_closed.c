@@ -141,6 +141,17 @@ static const char *labels_text(struct judge *j, const struct kvs *kvs)
     return text;
 }
 
+/* Why a binding does not take the pod, and what to do. */
+static void say_why(struct claim *c, bool of_nodes)
+{
+    c->a = of_nodes ? "the binding has targets of type instance now, whose gates nobody opens"
+                    : "the binding's Service selects other labels now";
+    c->b = of_nodes ? "Delete the pod: what comes after gets no gate of this binding; where one is "
+                      "wanted, make a binding of type ip."
+                    : "Delete the pod, or give Service and pods matching labels again; in a "
+                      "rollout, move the Service after the new pods are ready.";
+}
+
 /* Blue-green and canary move a Service by a revision's hash and leave the old pods behind. */
 static bool left_behind(const struct judge *j, const struct pod_sheet *p,
                         const struct pod_binding *pb)
@@ -160,7 +171,10 @@ static void not_selected(struct judge *j, struct pod_sheet *p, const struct pod_
                       .object = by_hand ? j->sight->workload : v->object,
                       .view = v,
                       .a = g->binding_name,
-                      .b = other_binding(p)};
+                      .b = ""};
+    if (!by_hand) {
+        say_why(&c, !g->pb->ip);
+    }
     struct finding *f = claim_shut(j, p, g, &c, GONE_GRACE);
     if (wants_evidence(f) && v->fb->service != NULL && g->pb->ip) {
         finding_evidence(j, f, object_of(j, "Service", v->fb->service->meta.name), "selector", "%s",
@@ -182,13 +196,12 @@ static void frozen_open(struct judge *j, struct pod_sheet *p, const struct pod_g
         return;
     }
     const struct view *v = view_of(j, p, g->pb);
-    struct finding *f = claim_pod(j, p,
-                                  &(struct claim){.code = "gate_service_does_not_select_pod",
-                                                  .object = v->object,
-                                                  .severity = SEVERITY_WARNING,
-                                                  .view = v,
-                                                  .a = g->binding_name,
-                                                  .b = other_binding(p)});
+    struct claim c = {.code = "gate_service_does_not_select_pod",
+                      .object = v->object,
+                      .severity = SEVERITY_WARNING,
+                      .view = v};
+    say_why(&c, false);
+    struct finding *f = claim_pod(j, p, &c);
     f->terminal = f->terminal && f->pods > 1;
     say_gate(j, f, p, g);
     if (wants_evidence(f)) {

@@ -6,6 +6,7 @@
  *                   {its} {was} agree with it
  *   {since}         "since 10:24:40 UTC"
  *   {workload}      "Deployment web"; {target} "deployment/web" for kubectl
+ *   {nodes}         "node a", "nodes a and b" of the pods it holds, in a command their names
  *   {ns} {pod} {node} {binding} {service} {arn} {region} {usual}
  *   {name}          the workload's; {refused}: what a webhook keeps from being made
  *   {these}         "pod web-1", "these 3 pods"
@@ -167,10 +168,9 @@ static const struct cause_text texts[] = {
      "Remove readinessGates from the template: the controller sets them.",
      {"kubectl -n {ns} edit {target}"}},
     {"gate_service_does_not_select_pod",
-     "The Service of binding {a} does not select {pods} of {workload} any more: {its} gate stays "
-     "as it is for ever.",
-     "Delete the pod, or give Service and pods matching labels again; in a rollout, move the "
-     "Service after the new pods are ready.",
+     "Binding {binding} does not take {pods} of {workload} any more, so {its} gate stays as it is "
+     "for ever: {a}.",
+     "{b}",
      {DELETE_POD, "kubectl -n {ns} get service {service} -o yaml",
       "kubectl -n {ns} get pod {pod} --show-labels"}},
     {"other_gate_closed",
@@ -191,9 +191,9 @@ static const struct cause_text texts[] = {
      {CONTROLLER_LOGS, RESTART_CONTROLLER, DESCRIBE_BINDING}},
     {"kubelet_lagging",
      "All is there for {pods} of {workload}, {since}: containers are ready and every gate is open. "
-     "Yet kubelet on node {node} does not call {them} ready.",
-     "See whether kubelet on the node works; restarting it, or deleting the pod, helps.",
-     {"kubectl describe node {node}", DESCRIBE_POD, DELETE_POD}},
+     "Yet kubelet on {nodes} does not call {them} ready.",
+     "See whether kubelet works there; restarting it, or deleting {these}, helps.",
+     {"kubectl describe node {nodes}", DESCRIBE_POD, DELETE_PODS}},
     {"controller_lagging",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
      "opened the gate of binding {binding}{(a)}.",

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { NODES_MAX = 5 /* named in a text */ };
 enum { TEXT_SIZE = 2048, WORD_SIZE = 512, NAME_SIZE = 16, DAY_MS = 86400000 };
 
 struct writer {
@@ -230,6 +231,55 @@ static const char *agree(const struct writer *w, const char *name)
     return NULL;
 }
 
+/* The nodes of the pods it holds, each once: "node a", "nodes a, b and c", in a command "a b c". */
+struct nodes {
+    const char *names[NODES_MAX];
+    uint32_t n;
+    bool more;
+};
+
+static void add_node(struct nodes *nodes, const char *name)
+{
+    for (uint32_t i = 0; i < nodes->n; i++) {
+        if (strcmp(nodes->names[i], name) == 0) {
+            return;
+        }
+    }
+    if (nodes->n == NODES_MAX) {
+        nodes->more = true;
+    } else if (name[0] != '\0') {
+        nodes->names[nodes->n++] = name;
+    }
+}
+
+static struct nodes nodes_of(const struct writer *w)
+{
+    struct nodes nodes = {.n = 0};
+    uint32_t finding = (uint32_t)(w->f - w->j->findings);
+    for (uint32_t i = 0; i < w->j->n_pods && !nodes.more; i++) {
+        const struct pod_finding *pf = w->j->pods[i].findings;
+        while (pf != NULL && pf->finding != finding) {
+            pf = pf->next;
+        }
+        if (pf != NULL) {
+            add_node(&nodes, w->j->pods[i].fp->pod->node);
+        }
+    }
+    return nodes;
+}
+
+static const char *nodes_text(const struct writer *w)
+{
+    struct nodes nodes = nodes_of(w);
+    const char *text = "";
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        bool last = i + 1 == nodes.n && !nodes.more;
+        const char *before = i == 0 ? (nodes.n > 1 ? "nodes " : "node ") : last ? " and " : ", ";
+        text = arena_printf(w->j->a, "%s%s%s", text, before, nodes.names[i]);
+    }
+    return nodes.more ? arena_printf(w->j->a, "%s and others", text) : text;
+}
+
 static const char *of_pod(const struct writer *w, const char *name)
 {
     const struct kube_pod *pod = w->note->pod != NULL ? w->note->pod->fp->pod : NULL;
@@ -280,8 +330,9 @@ static const char *word(const struct writer *w, const char *name)
     static const struct {
         const char *name;
         const char *(*text)(const struct writer *w);
-    } texts[] = {{"usual", usual},     {"check", check},    {"config", config}, {"advice", advice},
-                 {"refused", refused}, {"wait", wait_text}, {"these", these}};
+    } texts[] = {{"usual", usual},   {"check", check},     {"config", config},
+                 {"advice", advice}, {"refused", refused}, {"wait", wait_text},
+                 {"these", these},   {"nodes", nodes_text}};
     if (strcmp(name, "pods") == 0 || strcmp(name, "Pods") == 0) {
         return pods(w, name[0] == 'P');
     }
@@ -330,6 +381,15 @@ static void put_names(struct writer *w)
     }
 }
 
+static void put_nodes(struct writer *w)
+{
+    struct nodes nodes = nodes_of(w);
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        put_text(w, i > 0 ? " " : "");
+        put_quoted(w, nodes.names[i]);
+    }
+}
+
 /* {word}, {:word} ": word", {(word)} " (word)", { word} " word": nothing when it is empty. */
 static void put_word(struct writer *w, const char *mark)
 {
@@ -346,6 +406,8 @@ static void put_word(struct writer *w, const char *mark)
     if (w->shell) {
         if (strcmp(name, "pods") == 0) {
             put_names(w);
+        } else if (strcmp(name, "nodes") == 0) {
+            put_nodes(w);
         } else {
             put_quoted(w, text);
         }

@@ -412,6 +412,15 @@ static void selector_changed(struct lab *l)
     shop_after(l, 1);
     shop_after(l, 20);
 }
+/* The binding was made anew with nodes for targets; the gates are of the old one. */
+static void of_nodes_now(struct lab *l)
+{
+    shop_ready(l);
+    shop_gates(l, "False", "Elb.InitialHealthChecking", "");
+    ((struct kube_binding *)(uintptr_t)l->bindings[0].binding)->target_type = "instance";
+    shop_after(l, 1);
+    shop_after(l, 20);
+}
 static void frozen_open(struct lab *l)
 {
     shop_serves(l);
@@ -515,7 +524,15 @@ static const struct scene_case closed[] = {
      .code = "gate_service_does_not_select_pod",
      .primary = true,
      .severity = SEVERITY_ERROR,
-     .terminal = true},
+     .terminal = true,
+     .text = "the binding's Service selects other labels now"},
+    {.name = "made anew for nodes",
+     .scene = of_nodes_now,
+     .code = "gate_service_does_not_select_pod",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .text = "targets of type instance now"},
     {.name = "selector changed, gate open",
      .scene = frozen_open,
      .code = "gate_service_does_not_select_pod",

@@ -720,6 +720,52 @@ static void what_fails_again_reads_the_same(void **state)
     lab_free(l);
 }
 
+/* All gates open and Ready not: kubelet's, of each node that has such a pod. */
+static void every_node_whose_kubelet_lags_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *second; /* node of the second pod */
+        const char *text;
+        const char *command;
+    } cases[] = {{"node-1", "kubelet on node node-1 does not", "kubectl describe node node-1"},
+                 {"node-2", "kubelet on nodes node-1 and node-2 does not",
+                  "kubectl describe node node-1 node-2"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lab *l = shop_new();
+        l->pods[1]->node = cases[i].second;
+        shop_ready(l);
+        shop_gates(l, "True", "", "healthy");
+        for (int k = 0; k < 2; k++) {
+            (void)lab_condition(l, l->pods[k], "Ready", "False", "ReadinessGatesNotReady", "");
+        }
+        shop_after(l, 100);
+        (void)lab_judge(l);
+        const struct finding *f = lab_finding(l, "kubelet_lagging");
+        assert_true(f != NULL && says_text(f, cases[i].text));
+        assert_true(has_command(f, cases[i].command));
+        lab_free(l);
+    }
+    struct lab *l = shop_new();
+    for (int k = 0; k < 8; k++) {
+        (void)shop_pod(l, arena_printf(l->a, "web-x%d", k));
+    }
+    for (uint32_t k = 0; k < l->f.pods.n; k++) {
+        l->pods[k]->node = arena_printf(l->a, "node-%u", k);
+    }
+    shop_ready(l);
+    shop_gates(l, "True", "", "healthy");
+    for (uint32_t k = 0; k < l->f.pods.n; k++) {
+        (void)lab_condition(l, l->pods[k], "Ready", "False", "ReadinessGatesNotReady", "");
+    }
+    shop_after(l, 100);
+    (void)lab_judge(l);
+    const struct finding *f = lab_finding(l, "kubelet_lagging");
+    assert_true(f != NULL &&
+                says_text(f, "nodes node-0, node-1, node-2, node-3, node-4 and others does not"));
+    lab_free(l);
+}
+
 /* EKS runs that controller: there is no log, pod or deployment of it, and bindings of two groups
  * can stand in one cluster. */
 static void commands_fit_the_controller(void **state)
@@ -758,6 +804,7 @@ int main(void)
         cmocka_unit_test(a_controller_that_does_not_act),
         cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
         cmocka_unit_test(what_fails_again_reads_the_same),
+        cmocka_unit_test(every_node_whose_kubelet_lags_is_named),
         cmocka_unit_test(commands_fit_the_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
