@@ -46,6 +46,19 @@ items:
   metadata: {name: lost, namespace: shop}
   spec: {targetType: ip, serviceRef: {name: nowhere, port: 80}}
 """
+# A workload whose binding the controller makes of its Ingress, later.
+NEW = GOOD.replace("good", "new") + """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: new, namespace: shop}
+spec: {selector: {app: new}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front, namespace: shop, annotations: {alb.ingress.kubernetes.io/target-type: ip}}
+spec: {ingressClassName: alb, defaultBackend: {service: {name: new, port: {number: 80}}}}
+"""
 
 
 class Preflight(unittest.TestCase):
@@ -86,6 +99,13 @@ class Preflight(unittest.TestCase):
         warned = GOOD.replace("sleep 20", "sleep 600")
         self.call(FINE, "-f", "-", stdin=warned)
         self.assertIn("warning drain_shorter", self.call(FAILED, "-f", "-", "--fail-on", "warning", stdin=warned).stdout)
+
+    def test_2_a_binding_that_comes_later_is_told_once(self) -> None:
+        text = self.call(FINE, "-f", "-", stdin=NEW).stdout
+        self.assertIn("shop/new Deployment: no binding takes its pods yet\n", text)
+        self.assertIn("makes the binding of Ingress/front only after", text)
+        alone = self.call(FINE, "-f", "-", stdin=NEW[:NEW.rindex("---")]).stdout
+        self.assertIn("shop/new Deployment: no binding takes its pods\n", alone)
 
     def test_3_the_database_gives_the_same_answer(self) -> None:
         path, database = str(self.folder / "bad.yaml"), str(self.folder / "gatehouse.db")
