@@ -484,7 +484,10 @@ static const struct cause_text texts[] = {
      "[{Pods} of {workload} {is} late {since}]<The rollout of {workload} does not get on, "
      "{since}>, "
      "and none of the known causes holds{(b)}{:a}",
-     "The evidence lists what was looked at.",
+     "No fault was found in nodes, containers, pod creation, gates, bindings, registration, target "
+     "health and the controller, as far as they can be read; the evidence lists what they say. "
+     "Read "
+     "the pod's events and the controller's log for what is not seen here.",
      {DESCRIBE_POD, "kubectl -n {ns} describe {target}", DESCRIBE_BINDING, CONTROLLER_LOGS}},
 };
 

@@ -274,7 +274,8 @@ static const struct scene_case around[] = {
      .scene = replicas_missing,
      .code = "unexplained",
      .primary = true,
-     .severity = SEVERITY_ERROR},
+     .severity = SEVERITY_ERROR,
+     .text = "No fault was found in nodes, containers"},
     {.name = "node lost", .scene = node_lost, .never = "unexplained"},
 };
 
