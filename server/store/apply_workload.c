@@ -172,7 +172,7 @@ static bool start_anew(struct store *s, int64_t id, struct err *err)
 {
     struct verdict_row v;
     if (!workload_verdict(s, id, &v, err) || !close_history(s, id, err) ||
-        !run_id(s, SQL_WORKLOAD_RESET, id, err)) {
+        !gone_forget(s, id, err) || !run_id(s, SQL_WORKLOAD_RESET, id, err)) {
         return false;
     }
     take_back(s, &v);

@@ -129,12 +129,28 @@ static void the_memory_is_bounded_by_number_and_age_and_ends_with_the_workload(v
     bed_fini(&b);
 }
 
+static void a_workload_made_anew_has_lost_nobody(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    web(&b, a);
+    put(&b, pod_of_web(a, 1), false);
+    put(&b, pod_of_web(a, 1), true);
+    assert_int_equal(gone_of_web(&b, a).n, 1);
+    bed_do(&b,
+           change_one(KIND_DEPLOYMENT, deployment(a, "shop", "web", "d2", "900"), false, false));
+    assert_int_equal(gone_of_web(&b, a).n, 0);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pod_that_goes_is_remembered_and_marked_once),
         cmocka_unit_test(only_pods_of_a_workload_with_an_address_that_run_are_remembered),
         cmocka_unit_test(the_memory_is_bounded_by_number_and_age_and_ends_with_the_workload),
+        cmocka_unit_test(a_workload_made_anew_has_lost_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
