@@ -71,7 +71,7 @@ bool store_in_list(const struct store *s)
 void list_saw(struct store *s, enum kind kind, int64_t id, bool wrote)
 {
     struct listing *l = &s->lists[kind];
-    if (!l->open || !s->from_list) {
+    if (!l->open || !s->from_list || l->cold) {
         return;
     }
     (void)idmap_put(&l->seen, id, 0); /* twice is fine */
@@ -286,8 +286,10 @@ bool list_end(struct store *s, enum kind kind, const char *rv, struct err *err)
     struct kind_state *k = &s->kinds[kind];
     bool verify = s->lists[kind].verify; /* its watch knows better where it stands */
     uint64_t wrote = s->lists[kind].wrote;
-    if (!remove_missing(s, kind, &s->lists[kind], &wrote, err) ||
-        (!verify && version_older(rv, k->rv) && !distrust(s, kind, &s->lists[kind], err))) {
+    bool cold = s->lists[kind].cold; /* each row is of this list: none is missing, or of before */
+    if (!cold &&
+        (!remove_missing(s, kind, &s->lists[kind], &wrote, err) ||
+         (!verify && version_older(rv, k->rv) && !distrust(s, kind, &s->lists[kind], err)))) {
         return false;
     }
     if (!verify) {
