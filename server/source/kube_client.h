@@ -86,7 +86,8 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_call_
 void kube_call_cancel(struct kube_call *call);
 /* Waits at most timeout_ms for something to happen, then runs transfers and callbacks. */
 void kube_client_run(struct kube_client *c, int timeout_ms);
-/* Lists are coming in: what arrives may be taken a millisecond later, in larger pieces. */
+/* Lists are coming in: what arrives may be taken a few milliseconds later, in larger
+ * pieces. */
 void kube_client_bulk(struct kube_client *c, bool bulk);
 void kube_client_wake(struct kube_client *c); /* Thread: any */
 void kube_client_resume(struct kube_call *call);

@@ -13,8 +13,8 @@
 /* Turns taken in a row while bytes keep coming, before the caller looks at all else again. */
 enum { EVENTS = 32, TURNS_MAX = 64 };
 
-/* While a list comes in slower than we read it, waking up for each record of 16 KB costs as much as
- * reading it. After so many records in a row we let a millisecond's worth of them gather. */
+/* While a list comes in slower than we read it, waking up for each record costs as much as reading
+ * it. After so many records in a row we let a few milliseconds' worth of them gather. */
 enum { STREAK_MIN = 8, STREAK_GAP_MS = 10, NAP_US = 5000 };
 
 /* libcurl says what it wants to know of a socket. */
