@@ -143,6 +143,12 @@ const char *aws_region_of(const struct aws_env *env, const struct aws_profiles *
  * "elastic_load_balancing_v2". */
 const char *aws_endpoint_override(const struct aws_env *env, const struct aws_profiles *p,
                                   const char *service_env, const char *service_key);
+/* A setting of the environment, else of the chosen profile; NULL = neither has it. */
+const char *aws_setting(const struct aws_env *env, const struct aws_profiles *p,
+                        const char *variable, const char *key);
+/* ... that is a switch: "true", in any case. */
+bool aws_is_on(const struct aws_env *env, const struct aws_profiles *p, const char *variable,
+               const char *key);
 /* The chosen profile's certificate bundle unless AWS_CA_BUNDLE names one; NULL = the system's. */
 const char *aws_ca_bundle(const struct aws_env *env, const struct aws_profiles *p);
 

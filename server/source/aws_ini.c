@@ -219,20 +219,30 @@ const char *aws_region_of(const struct aws_env *env, const struct aws_profiles *
     return v != NULL ? v : "";
 }
 
+const char *aws_setting(const struct aws_env *env, const struct aws_profiles *p,
+                        const char *variable, const char *key)
+{
+    const char *v = aws_getenv(env, variable);
+    return v != NULL ? v : aws_profile_get(p, p->chosen, key);
+}
+
+bool aws_is_on(const struct aws_env *env, const struct aws_profiles *p, const char *variable,
+               const char *key)
+{
+    const char *v = aws_setting(env, p, variable, key);
+    return v != NULL && strcasecmp(v, "true") == 0;
+}
+
 const char *aws_ca_bundle(const struct aws_env *env, const struct aws_profiles *p)
 {
-    const char *v = aws_getenv(env, "AWS_CA_BUNDLE");
-    return v != NULL ? v : aws_profile_get(p, p->chosen, "ca_bundle");
+    return aws_setting(env, p, "AWS_CA_BUNDLE", "ca_bundle");
 }
 
 const char *aws_endpoint_override(const struct aws_env *env, const struct aws_profiles *p,
                                   const char *service_env, const char *service_key)
 {
-    const char *ignore = aws_getenv(env, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    if (ignore == NULL) {
-        ignore = aws_profile_get(p, p->chosen, "ignore_configured_endpoint_urls");
-    }
-    if (ignore != NULL && strcasecmp(ignore, "true") == 0) {
+    if (aws_is_on(env, p, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                  "ignore_configured_endpoint_urls")) {
         return NULL;
     }
     char name[100];

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "source/aws.h"
 
@@ -90,20 +89,11 @@ bool aws_arn_parse(const char *text, struct aws_arn *ret, struct err *err)
     return true;
 }
 
-/* A switch of the environment, else of the profile. */
-static bool is_on(const struct aws_env *env, const struct aws_profiles *p, const char *variable,
-                  const char *key)
-{
-    const char *text = aws_getenv(env, variable);
-    text = text != NULL ? text : aws_profile_get(p, p->chosen, key);
-    return text != NULL && strcasecmp(text, "true") == 0;
-}
-
 bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p,
                      const struct aws_service *s, char ret[AWS_URL_BYTES], struct err *err)
 {
-    bool fips = is_on(env, p, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
-    bool dual = is_on(env, p, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    bool fips = aws_is_on(env, p, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+    bool dual = aws_is_on(env, p, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
     if (s->own != NULL) {
         size_t n = strlen(s->own);
         (void)snprintf(ret, AWS_URL_BYTES, "%.500s%s", s->own,
