@@ -254,21 +254,12 @@ static void *deliver_main(void *arg)
 
 /* ---- the door ---- */
 
-static void init_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(cond, &attr);
-    (void)pthread_condattr_destroy(&attr);
-}
-
 bool deliver_start(const struct deliver_options *opt, struct deliver **ret, struct err *err)
 {
     struct deliver *d = xcalloc(1, sizeof *d);
     (void)pthread_mutex_init(&d->lock, NULL);
-    init_cond(&d->changed);
-    init_cond(&d->work);
+    clock_cond_init(&d->changed);
+    clock_cond_init(&d->work);
     d->opt = *opt;
     d->opt.resend_ms = opt->resend_ms > 0 ? opt->resend_ms : RESEND_MS;
     d->opt.pause_ms = opt->pause_ms > 0 ? opt->pause_ms : PAUSE_FIRST_MS;

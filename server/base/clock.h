@@ -5,6 +5,7 @@
 #ifndef GATEHOUSE_BASE_CLOCK_H
 #define GATEHOUSE_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,10 @@ enum { CLOCK_TEXT_SIZE = 32 };
 int64_t clock_unix_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void); /* for latencies */
+/* Sleeps once, less when a signal comes. */
+void clock_sleep_ms(int64_t ms);
+/* A condition whose deadlines are of the monotonic clock: the wall clock may be set. */
+void clock_cond_init(pthread_cond_t *cond);
 /* The Unix time of a monotonic moment, by what the wall clock says now: what is remembered as a
  * monotonic moment keeps its age when the wall clock is set. 0 stays 0. */
 int64_t clock_unix_of(int64_t mono_ms);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct slot {
@@ -30,21 +31,12 @@ struct queue {
     bool closing; /* the next push that finds it full closes it */
 };
 
-static void cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct queue *queue_new(size_t max_items, size_t max_weight)
 {
     struct queue *q = xcalloc(1, sizeof *q);
     pthread_mutex_init(&q->lock, NULL);
-    cond_init(&q->not_empty);
-    cond_init(&q->not_full);
+    clock_cond_init(&q->not_empty);
+    clock_cond_init(&q->not_full);
     q->ring = xcalloc(max_items, sizeof *q->ring);
     q->max_items = max_items;
     q->max_weight = max_weight;

@@ -51,11 +51,8 @@ static size_t valid_prefix(const unsigned char *p, size_t len)
 {
     size_t i = ascii_prefix(p, len);
     while (i < len) {
-        if (p[i] != '\0' && p[i] < 0x80) { /* a short text, or the rest of one */
-            i++;
-            continue;
-        }
-        size_t n = p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
+        bool ascii = p[i] != '\0' && p[i] < 0x80; /* most of a short text: without a call */
+        size_t n = ascii ? 1 : p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
         if (n == 0) {
             break;
         }

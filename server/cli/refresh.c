@@ -8,7 +8,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cli/client.h"
@@ -28,12 +27,6 @@ struct refresh {
     json_t *aws;     /* why there is no answer: a Source; ours, NULL = nothing is known */
 };
 
-static void sleep_ms(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&t, NULL); /* shorter is fine */
-}
-
 /* EXIT_FINE with r->started, or a code after saying why. */
 static int start(struct refresh *r)
 {
@@ -52,7 +45,7 @@ static int start(struct refresh *r)
         if (answer.status == 429 && clock_mono_ms() + wait < r->deadline_ms) {
             (void)fprintf(stderr, "asked for a moment ago: asking again in %llds\n",
                           (long long)(wait + 999) / 1000);
-            sleep_ms(wait);
+            clock_sleep_ms(wait);
             continue;
         }
         if (answer.status != 202) {
@@ -154,7 +147,7 @@ static int follow(struct refresh *r)
         if (now >= r->deadline_ms) {
             return EXIT_TIMEOUT;
         }
-        sleep_ms(LOOK_MS);
+        clock_sleep_ms(LOOK_MS);
     }
 }
 

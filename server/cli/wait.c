@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 
@@ -76,12 +75,6 @@ void wait_result(const json_t *answer, const char *subject, int code, int64_t wa
     }
 }
 
-static void sleep_ms(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    (void)nanosleep(&t, NULL); /* shorter is fine */
-}
-
 /* What is left to wait before the next request. */
 static int64_t pause_ms(const struct waiting *w, int64_t began_ms)
 {
@@ -120,7 +113,7 @@ static int run(struct waiting *w)
         progress_step(&w->progress);
         int64_t pause = pause_ms(w, began);
         if (pause > 0) {
-            sleep_ms(pause);
+            clock_sleep_ms(pause);
         }
     }
 }

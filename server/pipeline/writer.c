@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/change.h"
@@ -86,12 +87,9 @@ static uint64_t hash_wish(uint64_t hash, const struct elb_wish *wish)
     const char *const texts[] = {wish->arn,         wish->name,   wish->role_arn,
                                  wish->external_id, wish->vpc_id, wish->balancer};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        for (const unsigned char *p = (const unsigned char *)texts[i]; *p != '\0'; p++) {
-            hash = (hash ^ *p) * UINT64_C(1099511628211);
-        }
-        hash = (hash ^ 0xff) * UINT64_C(1099511628211);
+        hash = hash_part(hash, texts[i]);
     }
-    return (hash ^ (wish->hot ? 2U : 0U) ^ (wish->attributes ? 1U : 0U)) * UINT64_C(1099511628211);
+    return (hash ^ (wish->hot ? 2U : 0U) ^ (wish->attributes ? 1U : 0U)) * HASH_PRIME;
 }
 
 /* At most once a second, and only what is new to the poller. */
@@ -207,8 +205,7 @@ static bool persist(struct writer *w)
         failed(w, &err);
         if (atomic_load(&w->stopping)) {
             last_tries++;
-            struct timespec pause = {.tv_nsec = 200000000L};
-            (void)nanosleep(&pause, NULL); /* an early end only hastens the next try */
+            clock_sleep_ms(200); /* an early end only hastens the next try */
         } else {
             wait_retry(w);
         }
@@ -261,11 +258,7 @@ static void *writer_main(void *arg)
 bool writer_start(const struct writer_options *opt, struct writer **ret, struct err *err)
 {
     struct writer *w = xcalloc(1, sizeof *w);
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&w->wake, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    clock_cond_init(&w->wake);
     (void)pthread_mutex_init(&w->lock, NULL);
     w->opt = *opt;
     w->opt.elb_wish = opt->elb_wish != NULL ? opt->elb_wish : elb_source_wish;

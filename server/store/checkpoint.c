@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/state.h"
@@ -44,8 +45,7 @@ static int be_patient(void *arg, int times)
     if (times >= PATIENCE_MS) {
         return 0;
     }
-    const struct timespec ms = {.tv_nsec = 1000000};
-    (void)nanosleep(&ms, NULL); /* cut short is fine */
+    clock_sleep_ms(1);
     return 1;
 }
 
@@ -157,11 +157,7 @@ bool checkpoint_start(const char *path, int64_t wal_limit_bytes, const _Atomic u
     c->wal = xmalloc(strlen(path) + 5);
     (void)sprintf(c->wal, "%s-wal", path);
     (void)pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* the wall clock may be set back */
-    (void)pthread_cond_init(&c->wake, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    clock_cond_init(&c->wake);
     int rc = sqlite3_open_v2(path, &c->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
         (void)sqlite3_busy_handler(c->handle, be_patient, NULL);

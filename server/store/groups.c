@@ -130,16 +130,16 @@ static bool balancer_tell(struct store *s, const char *arn, struct err *err)
 static bool load_balancer(struct store *s, const char *arn, struct elb_balancer *ret,
                           struct err *err)
 {
-    bool row = false;
-    sqlite3_stmt *st = db_get(&s->db, SQL_BALANCER_GET);
-    db_bind(st, "t", arn);
-    if (!db_step(&s->db, st, &row, err)) {
+    const struct facts_from from = facts_of_writer(s, s->scratch);
+    const struct elb_balancer *stored = NULL;
+    if (!facts_balancer(&from, arn, &stored, err)) {
         return false;
     }
-    if (!row || !facts_unpack(&elb_balancer_table, st, 0, s->scratch, ret)) {
+    if (stored != NULL) {
+        *ret = *stored;
+    } else {
         record_clear(&elb_balancer_table, ret);
     }
-    (void)sqlite3_reset(st); /* the row was read */
     return true;
 }
 
