@@ -183,7 +183,7 @@ static const struct option options[] = {
     WORD("aws.mode", aws_mode, "auto|on|off", "auto", false,
          "auto: poll ELBv2 when credentials are found; on: their absence is an error; off: never"),
     TEXT("aws.region", aws_region, "", false,
-         "empty: the target group's own, then the AWS environment"),
+         "of STS (ELBv2: each target group's own); empty: AWS environment, profile, the instance"),
     TEXT("aws.profile", aws_profile, "", false, "profile of the shared files"),
     ADDRESS("aws.endpoint", aws_endpoint, "", false, "ELBv2 address for tests and proxies"),
     NUMBER(OPTION_COUNT, "aws.calls_per_minute", aws_rate_per_minute, 1, 6000, "300", false,

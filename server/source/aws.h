@@ -95,10 +95,14 @@ bool aws_ask(const struct aws_env *env, const struct aws_transfer *t, struct aws
 
 /* ---- names ---- */
 
+enum { AWS_REGION_BYTES = 40 };
+/* A region stands in a host name and in a signature's scope: letters, digits and dashes only. */
+bool aws_region_is_clean(const char *region);
+
 struct aws_arn {
     char partition[24];
     char service[32];
-    char region[40];
+    char region[AWS_REGION_BYTES];
     char account[24];
     const char *resource; /* borrowed from the text */
 };
@@ -136,7 +140,7 @@ bool aws_profiles_load(const struct aws_env *env, struct arena *a, struct aws_pr
                        struct err *err) MUST_CHECK;
 /* A key of a profile: the credentials file wins for keys, as botocore merges them. */
 const char *aws_profile_get(const struct aws_profiles *p, const char *profile, const char *key);
-/* explicit > AWS_REGION > AWS_DEFAULT_REGION > profile; "" when none. */
+/* explicit > AWS_REGION > AWS_DEFAULT_REGION > profile; "" when none: then aws_fetch_region. */
 const char *aws_region_of(const struct aws_env *env, const struct aws_profiles *p);
 /* Endpoint overrides of the environment and the profile, NULL = none (botocore
  * ConfiguredEndpointProvider). service_env: "ELASTIC_LOAD_BALANCING_V2", service_key:
@@ -202,7 +206,7 @@ struct aws_identity {
     struct aws_identity *base; /* NULL: the chain; else the role below is assumed with it */
     char role_arn[256];
     char external_id[1300];
-    char region[40];         /* for STS */
+    char region[AWS_REGION_BYTES]; /* for STS */
     void (*wake)(void *arg); /* called on another thread when a fetch is done; NULL = nobody */
     void *wake_arg;
     struct aws_credentials now;
@@ -232,7 +236,7 @@ void aws_identity_fini(struct aws_identity *id);
 struct aws_role {
     const char *arn;
     const char *session;                /* "" = a name of our own */
-    const char *region;                 /* for STS; "" = by aws_region_of */
+    const char *region;                 /* for STS; "" = by aws_region_of, then the instance's */
     const char *token_file;             /* web identity */
     const char *external_id;            /* assume-role, "" = none */
     const struct aws_credentials *with; /* assume-role: signs the call */
@@ -247,6 +251,13 @@ bool aws_fetch_container(const struct aws_env *env, struct aws_credentials *ret,
                          struct err *err) MUST_CHECK;
 bool aws_fetch_imds(const struct aws_env *env, struct aws_credentials *ret,
                     struct err *err) MUST_CHECK;
+/* The region of the instance we run on, from IMDSv2. Blocks for two short transfers: on a thread
+ * that fetches only. ERR_DENIED: AWS_EC2_METADATA_DISABLED, or a refusal; ERR_TIMEOUT, ERR_REMOTE.
+ */
+bool aws_fetch_region(const struct aws_env *env, char ret[AWS_REGION_BYTES],
+                      struct err *err) MUST_CHECK;
+/* AWS_EC2_METADATA_DISABLED: nobody asks the instance. */
+bool aws_imds_is_off(const struct aws_env *env);
 bool aws_fetch_profile(const struct aws_env *env, const struct aws_profiles *p,
                        struct aws_credentials *ret, struct err *err) MUST_CHECK;
 bool aws_fetch_environment(const struct aws_env *env, struct aws_credentials *ret,

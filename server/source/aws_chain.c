@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <jansson.h>
 
@@ -61,8 +60,7 @@ enum aws_provider aws_provider_find(const struct aws_env *env, const struct aws_
         aws_getenv(env, "AWS_CONTAINER_CREDENTIALS_FULL_URI") != NULL) {
         return AWS_PROVIDER_CONTAINER;
     }
-    const char *off = aws_getenv(env, "AWS_EC2_METADATA_DISABLED");
-    return off != NULL && strcasecmp(off, "true") == 0 ? AWS_PROVIDER_NONE : AWS_PROVIDER_IMDS;
+    return aws_imds_is_off(env) ? AWS_PROVIDER_NONE : AWS_PROVIDER_IMDS;
 }
 
 bool aws_provider_fetch(const struct aws_env *env, const struct aws_profiles *p,

@@ -32,7 +32,7 @@ struct aws_fetch {
     bool assume; /* the role below, with the credentials below */
     char role_arn[256];
     char external_id[1300];
-    char region[40];
+    char region[AWS_REGION_BYTES];
     struct aws_credentials with;
     void (*wake)(void *arg);
     void *wake_arg;

@@ -1,5 +1,6 @@
 /*
- * Credentials from metadata endpoints: the container endpoint (EKS Pod Identity, ECS) and IMDSv2.
+ * Credentials from metadata endpoints: the container endpoint (EKS Pod Identity, ECS) and IMDSv2,
+ * which knows the region of the instance too.
  * Plain http to fixed addresses, so: never through a proxy, no redirects, hosts compared as parsed
  * addresses. botocore ContainerMetadataFetcher, IMDSFetcher.
  */
@@ -125,6 +126,12 @@ bool aws_fetch_container(const struct aws_env *env, struct aws_credentials *ret,
 
 /* ---- IMDSv2 ---- */
 
+bool aws_imds_is_off(const struct aws_env *env)
+{
+    const char *off = aws_getenv(env, "AWS_EC2_METADATA_DISABLED");
+    return off != NULL && strcasecmp(off, "true") == 0;
+}
+
 static const char *imds_base(const struct aws_env *env)
 {
     const char *own = aws_getenv(env, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
@@ -162,6 +169,37 @@ static bool imds_get(const struct aws_env *env, struct arena *a, const char *tok
            err_set(err, ERR_REMOTE, "%s: the token has a line break", t.url);
 }
 
+/* What every other request needs. hint: what else may be behind silence in a pod. */
+static bool imds_token(const struct aws_env *env, struct arena *a, const char *hint,
+                       const char **ret, struct err *err)
+{
+    if (aws_imds_is_off(env)) {
+        return err_set(err, ERR_DENIED, "AWS_EC2_METADATA_DISABLED forbids to ask");
+    }
+    if (imds_get(env, a, NULL, "/latest/api/token", ret, err)) {
+        return true;
+    }
+    /* a hop limit of 1 swallows the answer to a pod: that looks like silence */
+    return err->code == ERR_TIMEOUT && err_wrap(err, "no answer (in a pod: hop limit 1%s)", hint);
+}
+
+bool aws_fetch_region(const struct aws_env *env, char ret[AWS_REGION_BYTES], struct err *err)
+{
+    AUTO_PTR(arena) a = arena_new(0);
+    const char *token = NULL;
+    const char *text = NULL;
+    if (!imds_token(env, a, "", &token, err) ||
+        !imds_get(env, a, token, "/latest/meta-data/placement/region", &text, err)) {
+        return false;
+    }
+    text = arena_strndup(a, text, strcspn(text, "\r\n"));
+    if (!aws_region_is_clean(text)) {
+        return err_set(err, ERR_REMOTE, "%s: \"%.60s\" is no AWS region", imds_base(env), text);
+    }
+    (void)snprintf(ret, AWS_REGION_BYTES, "%s", text);
+    return true;
+}
+
 bool aws_fetch_imds(const struct aws_env *env, struct aws_credentials *ret, struct err *err)
 {
     AUTO_PTR(arena) a = arena_new(0);
@@ -169,14 +207,8 @@ bool aws_fetch_imds(const struct aws_env *env, struct aws_credentials *ret, stru
     const char *role = NULL;
     const char *text = NULL;
     static const char path[] = "/latest/meta-data/iam/security-credentials/";
-    if (!imds_get(env, a, NULL, "/latest/api/token", &token, err)) {
-        /* a hop limit of 1 swallows the answer to a pod: that looks like silence */
-        return err->code == ERR_TIMEOUT
-                   ? err_wrap(err, "no answer (in a pod: hop limit 1, or no node role meant for "
-                                   "pods; use Pod Identity or IRSA)")
-                   : false;
-    }
-    if (!imds_get(env, a, token, path, &role, err)) {
+    static const char hint[] = ", or no node role meant for pods; use Pod Identity or IRSA";
+    if (!imds_token(env, a, hint, &token, err) || !imds_get(env, a, token, path, &role, err)) {
         return false;
     }
     role = arena_strndup(a, role, strcspn(role, "\r\n"));

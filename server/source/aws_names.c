@@ -38,11 +38,10 @@ static const struct partition *partition_of(const char *region)
     return &partitions[last];
 }
 
-/* The region stands in a host name: letters, digits and dashes only. */
-static bool region_is_clean(const char *region)
+bool aws_region_is_clean(const char *region)
 {
     size_t n = strlen(region);
-    bool ok = n > 0 && n < 40;
+    bool ok = n > 0 && n < AWS_REGION_BYTES;
     for (size_t i = 0; ok && i < n; i++) {
         ok = isalnum((unsigned char)region[i]) != 0 || region[i] == '-';
     }
@@ -81,7 +80,7 @@ bool aws_arn_parse(const char *text, struct aws_arn *ret, struct err *err)
         p = colon + 1;
     }
     if (strcmp(prefix, "arn") != 0 || arn.partition[0] == '\0' || p[0] == '\0' ||
-        (arn.region[0] != '\0' && !region_is_clean(arn.region))) {
+        (arn.region[0] != '\0' && !aws_region_is_clean(arn.region))) {
         return err_set(err, ERR_INPUT, "\"%.200s\" is no ARN", text);
     }
     arn.resource = p;
@@ -103,7 +102,7 @@ bool aws_service_url(const struct aws_env *env, const struct aws_profiles *p,
                        "the endpoint %.150s is given, and so is %s: use one or the other", s->own,
                        fips ? "AWS_USE_FIPS_ENDPOINT" : "AWS_USE_DUALSTACK_ENDPOINT");
     }
-    if (!region_is_clean(s->region)) {
+    if (!aws_region_is_clean(s->region)) {
         return err_set(err, ERR_INPUT, "\"%.60s\" is no AWS region", s->region);
     }
     const struct partition *part = partition_of(s->region);

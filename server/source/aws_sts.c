@@ -12,14 +12,35 @@
 
 enum { STS_TRIES = 3, STS_LIMIT = 256 << 10 };
 
-static bool sts_url(const struct aws_env *env, const struct aws_profiles *p, const char *region,
-                    char url[AWS_URL_BYTES], struct err *err)
+/* Where STS is. */
+struct sts_place {
+    char url[AWS_URL_BYTES];
+    const char *region;           /* borrowed, or found; "" = not needed */
+    char found[AWS_REGION_BYTES]; /* told by the instance */
+};
+
+/* The region is the one that somebody set (NULL and "" = nobody), else that of the instance we run
+ * on: on a node whose pods are told none it is the only one there is. An own address is found
+ * without it, but a signature is good in its region only; where nobody knows that, us-east-1 is
+ * what stand-ins for AWS take. */
+static bool find_sts(const struct aws_env *env, const struct aws_profiles *p,
+                     const struct aws_role *role, struct sts_place *ret, struct err *err)
 {
     const char *own = aws_endpoint_override(env, p, "STS", "sts");
-    if (own == NULL && (region == NULL || region[0] == '\0')) {
-        return err_set(err, ERR_INPUT, "STS needs a region: set AWS_REGION");
+    bool given = role->region != NULL && role->region[0] != '\0';
+    struct err why = {0};
+    ret->region = given ? role->region : aws_region_of(env, p);
+    if (ret->region[0] == '\0' && (own == NULL || role->with != NULL)) {
+        bool told = aws_fetch_region(env, ret->found, &why);
+        if (!told && own == NULL) {
+            return err_set(err, ERR_INPUT,
+                           "STS needs a region: set AWS_REGION or aws.region (instance metadata: "
+                           "%.300s)",
+                           why.text);
+        }
+        ret->region = told ? ret->found : "us-east-1";
     }
-    return aws_service_url(env, p, &(struct aws_service){"sts", own, region}, url, err);
+    return aws_service_url(env, p, &(struct aws_service){"sts", own, ret->region}, ret->url, err);
 }
 
 static bool read_answer(const struct aws_answer *answer, struct aws_credentials *ret,
@@ -82,12 +103,12 @@ bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles
     AUTO_PTR(arena) a = arena_new(0);
     const char *token = NULL;
     char name[65];
-    char url[AWS_URL_BYTES];
+    struct sts_place sts;
     if (role->arn == NULL || role->arn[0] == '\0') {
         return err_set(err, ERR_INPUT, "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
     }
     if (!aws_read_file(role->token_file, LIMIT_AWS_TOKEN, a, &token, err) ||
-        !sts_url(env, p, aws_region_of(env, p), url, err)) {
+        !find_sts(env, p, role, &sts, err)) {
         return false;
     }
     session_name(role->session, name);
@@ -96,7 +117,7 @@ bool aws_fetch_web_identity(const struct aws_env *env, const struct aws_profiles
     aws_form(&body, "RoleArn", role->arn);
     aws_form(&body, "RoleSessionName", name);
     aws_form(&body, "WebIdentityToken", token);
-    struct aws_transfer t = {.url = url,
+    struct aws_transfer t = {.url = sts.url,
                              .body = buf_str(&body),
                              .body_len = body.len,
                              .limit = STS_LIMIT,
@@ -108,13 +129,9 @@ bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles 
                            const struct aws_role *role, struct aws_credentials *ret,
                            struct err *err)
 {
-    const char *region = role->region;
     char name[65];
-    char url[AWS_URL_BYTES];
-    if (region == NULL || region[0] == '\0') {
-        region = aws_region_of(env, p);
-    }
-    if (!sts_url(env, p, region, url, err)) {
+    struct sts_place sts;
+    if (!find_sts(env, p, role, &sts, err)) {
         return false;
     }
     session_name(NULL, name);
@@ -125,11 +142,11 @@ bool aws_fetch_assume_role(const struct aws_env *env, const struct aws_profiles 
     if (role->external_id != NULL && role->external_id[0] != '\0') {
         aws_form(&body, "ExternalId", role->external_id);
     }
-    struct aws_transfer t = {.url = url,
+    struct aws_transfer t = {.url = sts.url,
                              .body = buf_str(&body),
                              .body_len = body.len,
                              .sign = role->with,
-                             .region = region[0] != '\0' ? region : "us-east-1",
+                             .region = sts.region,
                              .service = "sts",
                              .limit = STS_LIMIT,
                              .ca_file = aws_ca_bundle(env, p)};

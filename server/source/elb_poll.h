@@ -15,14 +15,14 @@ enum { ELB_BATCH = 20, ELB_CALLS_MAX = 32, ELB_BUDGET = 500, ELB_BUDGET_RETRY = 
 
 struct elb_rate { /* shared by the sites of one account and region */
     char account[24];
-    char region[40];
+    char region[AWS_REGION_BYTES];
     struct elb_bucket bucket;
     struct elb_rate *next;
 };
 
 struct elb_site {
     char account[24];
-    char region[40];
+    char region[AWS_REGION_BYTES];
     char url[AWS_URL_BYTES];
     struct elb_rate *rate; /* borrowed */
     struct aws_identity identity;

@@ -60,7 +60,7 @@ struct elb_wish {
 };
 struct elb_options {
     bool required;        /* missing credentials are an error, not a quiet "absent" */
-    const char *region;   /* NULL = from ARN, environment, profile, IMDS */
+    const char *region;   /* for STS; NULL = environment, profile, IMDS. ELBv2: by each ARN */
     const char *profile;  /* NULL = environment */
     const char *endpoint; /* NULL = by rules of facts */
     double rate;          /* calls a second per account and region */

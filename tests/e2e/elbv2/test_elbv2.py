@@ -83,6 +83,28 @@ class Elbv2(unittest.TestCase):
                 self.assertEqual(self.wait_source(server, "ok")["message"], "")
                 server.stop()
 
+    def test_the_instance_names_the_region_when_nobody_else_does(self) -> None:
+        lost = {k: v for k, v in self.endpoints.items() if "REGION" not in k}
+        lost.update({k: v for k, v in self.others.items() if "METADATA" in k})
+        node = self.serve(lost, name="node")  # the node's role: nothing needs a region but the target group's own
+        self.healthy(node)
+        self.assertEqual(self.wait_source(node, "ok")["message"], "")
+        node.stop()
+        profile = self.folder / "config"
+        profile.write_text("[default]\nrole_arn = arn:aws:iam::123456789012:role/gatehouse\ncredential_source = Ec2InstanceMetadata\n")
+        lost["AWS_CONFIG_FILE"] = str(profile)
+        role = self.serve(lost, name="role")  # the simulator refuses a signature of another region
+        self.healthy(role)
+        self.assertEqual(self.wait_source(role, "ok")["message"], "")
+        role.stop()
+        identity = {k: v for k, v in self.others.items() if "ROLE" in k or "IDENTITY" in k or "METADATA" in k}
+        identity["AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2"] = lost["AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2"]
+        self.sim.control("faults", {"action": "status", "resource": "imds", "verb": "call", "code": 503, "duration": 600})
+        web = self.serve(identity, name="web")
+        web.wait_state("shop", "good", "serving")  # by its conditions alone
+        said = self.wait_source(web, "failing", part="STS needs a region: set AWS_REGION")["message"]
+        self.assertIn("placement/region: HTTP 503", said)
+
     def test_open_but_unhealthy_is_exposed(self) -> None:
         server = self.serve(self.plain)
         self.healthy(server)

@@ -34,6 +34,7 @@ static size_t asked;
 static char urls[8][300];
 static char bodies[8][2000];
 static char first_headers[8][300];
+static char scopes[8][64]; /* regions of signatures */
 
 static const char *fake_getenv(const char *name)
 {
@@ -57,6 +58,7 @@ static bool fake_transfer(void *arg, const struct aws_transfer *t, struct aws_an
     (void)snprintf(urls[i], sizeof urls[i], "%s %s", t->method != NULL ? t->method : "", t->url);
     (void)snprintf(bodies[i], sizeof bodies[i], "%s%s", t->sign != NULL ? "signed " : "",
                    t->body != NULL ? t->body : "");
+    (void)snprintf(scopes[i], sizeof scopes[i], "%s", t->sign != NULL ? t->region : "");
     bool has = t->headers != NULL && t->headers[0] != NULL;
     (void)snprintf(first_headers[i], sizeof first_headers[i], "%s|%s", has ? t->headers[0] : "",
                    has && t->headers[1] != NULL ? t->headers[1] : "");
@@ -435,6 +437,78 @@ static void given_imds_when_asked_then_version_two_and_a_hint_on_silence(void **
     assert_non_null(strstr(err.text, "hop limit"));
 }
 
+/* A node whose pods are told no region: the role's address and its signature need one. */
+static void given_no_region_when_a_role_is_asked_for_then_the_instance_names_it(void **state)
+{
+    (void)state;
+    AUTO_PTR(arena) a = arena_new(0);
+    struct aws_profiles p = profiles_of(a, "", "");
+    struct aws_credentials with = {.key_id = "AK", .secret = "sk"};
+    struct aws_role role = {.arn = "arn:aws:iam::2:role/r", .with = &with};
+    struct aws_env env = world();
+    struct err err = {0};
+    reply(200, "TOKEN");
+    reply(200, "eu-north-1\n");
+    reply(200, role_answer);
+    assert_true(aws_fetch_assume_role(&env, &p, &role, &creds, &err));
+    assert_string_equal(urls[0], "PUT http://169.254.169.254/latest/api/token");
+    assert_string_equal(urls[1], " http://169.254.169.254/latest/meta-data/placement/region");
+    assert_non_null(strstr(first_headers[1], "X-aws-ec2-metadata-token: TOKEN"));
+    assert_string_equal(urls[2], " https://sts.eu-north-1.amazonaws.com/");
+    assert_string_equal(scopes[2], "eu-north-1");
+    env = world();
+    set("AWS_ENDPOINT_URL_STS", "https://vpce-1.sts.example"); /* its signature needs the region */
+    reply(200, "TOKEN");
+    reply(200, "eu-north-1");
+    reply(200, role_answer);
+    assert_true(aws_fetch_assume_role(&env, &p, &role, &creds, &err));
+    assert_string_equal(urls[2], " https://vpce-1.sts.example/");
+    assert_string_equal(scopes[2], "eu-north-1");
+    env = world();
+    set("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"); /* a stand-in, far from any instance */
+    reply(0, "");
+    reply(200, role_answer);
+    assert_true(aws_fetch_assume_role(&env, &p, &role, &creds, &err));
+    assert_string_equal(scopes[1], "us-east-1");
+    env = world();
+    set("AWS_REGION", "eu-west-1");
+    reply(200, role_answer);
+    assert_true(aws_fetch_assume_role(&env, &p, &role, &creds, &err));
+    assert_int_equal(asked, 1);
+    assert_string_equal(scopes[0], "eu-west-1");
+}
+
+static void given_no_region_anywhere_when_a_role_is_asked_for_then_it_says_who_was_asked(void **st)
+{
+    (void)st;
+    static const struct {
+        struct reply first, second;
+        const char *off;
+        const char *says;
+        size_t asked;
+    } rows[] = {{{0, ""}, {0, ""}, NULL, "hop limit 1)", 1},
+                {{200, "T"}, {404, ""}, NULL, "placement/region: HTTP 404", 2},
+                {{200, "T"}, {200, "<html> x"}, NULL, "\"<html> x\" is no AWS region", 2},
+                {{200, "T"}, {200, ""}, NULL, "\"\" is no AWS region", 2},
+                {{200, "T"}, {200, "eu-north-1"}, "true", "AWS_EC2_METADATA_DISABLED", 0}};
+    AUTO_PTR(arena) a = arena_new(0);
+    struct aws_profiles p = profiles_of(a, "", "");
+    struct aws_credentials with = {.key_id = "AK", .secret = "sk"};
+    struct aws_role role = {.arn = "arn:aws:iam::2:role/r", .with = &with};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct aws_env env = world();
+        struct err err = {0};
+        set("AWS_EC2_METADATA_DISABLED", rows[i].off);
+        reply(rows[i].first.status, rows[i].first.body);
+        reply(rows[i].second.status, rows[i].second.body);
+        assert_false(aws_fetch_assume_role(&env, &p, &role, &creds, &err));
+        assert_int_equal(asked, rows[i].asked);
+        assert_non_null(strstr(err.text, "STS needs a region: set AWS_REGION"));
+        assert_non_null(strstr(err.text, "(instance metadata: "));
+        assert_non_null(strstr(err.text, rows[i].says));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +524,9 @@ int main(void)
         cmocka_unit_test(given_a_credential_process_when_fetched_then_its_output_counts),
         cmocka_unit_test(given_container_addresses_when_asked_then_only_safe_ones),
         cmocka_unit_test(given_imds_when_asked_then_version_two_and_a_hint_on_silence),
+        cmocka_unit_test(given_no_region_when_a_role_is_asked_for_then_the_instance_names_it),
+        cmocka_unit_test(
+            given_no_region_anywhere_when_a_role_is_asked_for_then_it_says_who_was_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
