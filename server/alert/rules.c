@@ -134,8 +134,10 @@ static bool open_alert(struct store *s, const struct alert_subject *subject, con
 static bool update_alert(struct store *s, const struct alert_subject *subject,
                          const struct outbox_alert *row, struct err *err)
 {
-    const char *now = cause_of(subject->verdict);
-    const char *cause = now[0] != '\0' ? now : row->cause; /* it serves for the moment */
+    /* It serves for the moment, or is on its way: what was wrong is what the alert is about. */
+    const struct finding *now = subject->verdict->primary;
+    bool fault = now != NULL && now->severity > SEVERITY_INFO;
+    const char *cause = fault || row->cause[0] == '\0' ? cause_of(subject->verdict) : row->cause;
     struct render_alert shown = {.key = row->key,
                                  .revision_hash = row->revision_hash,
                                  .cause = cause,

@@ -7,7 +7,7 @@
  *   245-282  credentials, the binding or its registration is broken (a broken rule of a security
  *            group comes before the time-out that follows from it)
  *   300-309  the controller, or kubelet, is late
- *   350-392  the target's own health, at last the normal waits
+ *   350-394  the target's own health, at last the normal waits
  *   515-558  nothing waits, but pods are exposed
  *   700-990  consequences, surroundings, sources, and what could not be explained
  *
@@ -131,6 +131,8 @@ static const struct cause causes[] = {
     {"registration_in_progress", "health", 390, SEVERITY_INFO, false, "Target is being registered",
      ELB "target-group-register-targets.html"},
     {"initial_health_checks", "health", 392, SEVERITY_INFO, false, "First health checks", CHECKS},
+    {"gate_awaits_recheck", "health", 394, SEVERITY_INFO, false,
+     "Target healthy, gate opens at the next look", GATES},
     {"health_check_code_mismatch", "health", 362, SEVERITY_ERROR, false,
      "Health check gets another HTTP code", CHECKS},
     {"health_check_timeout", "health", 364, SEVERITY_ERROR, false, "Health check times out",
@@ -201,10 +203,10 @@ enum { CAUSES = sizeof causes / sizeof causes[0] };
 
 /* Row numbers by code, for the search. */
 static const unsigned char sorted[CAUSES] = {
-    53, 74, 78, 79, 80, 60, 39, 61, 8,  73, 3,  66, 32, 30, 35, 29, 27, 33, 31, 4,  75,
-    37, 38, 69, 34, 22, 23, 21, 20, 19, 17, 15, 18, 16, 14, 26, 24, 13, 49, 51, 52, 50,
-    59, 2,  5,  48, 28, 77, 76, 68, 62, 45, 0,  25, 7,  6,  70, 42, 36, 46, 41, 47, 71,
-    72, 44, 67, 64, 43, 54, 65, 57, 56, 58, 40, 63, 55, 81, 1,  12, 9,  11, 10};
+    54, 75, 79, 80, 81, 61, 39, 62, 8,  74, 3,  67, 32, 30, 35, 29, 27, 33, 31, 4,  76,
+    37, 38, 70, 34, 49, 22, 23, 21, 20, 19, 17, 15, 18, 16, 14, 26, 24, 13, 50, 52, 53,
+    51, 60, 2,  5,  48, 28, 78, 77, 69, 63, 45, 0,  25, 7,  6,  71, 42, 36, 46, 41, 47,
+    72, 73, 44, 68, 65, 43, 55, 66, 58, 57, 59, 40, 64, 56, 82, 1,  12, 9,  11, 10};
 
 static int by_code(const void *key, const void *item)
 {

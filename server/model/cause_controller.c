@@ -5,7 +5,7 @@
  *   condition  ELBv2's word    so
  *   absent     not registered  it has not acted (or registration fails: cause_register.c)
  *   absent     registered      it cannot write conditions, unless it wrote another pod's since
- *   closed     healthy         it lags
+ *   closed     healthy         it lags; until it is late the gate awaits its next look
  *   closed     not registered  its registration is lost (cause_health.c)
  *   closed     anything else   ELBv2's business
  *
@@ -45,14 +45,14 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Since when it has been so. */
+/* Since when it has been so. What the controller wrote last it saw then: it lags from there on. */
 static int64_t position_since(const struct pod_sheet *p, const struct pod_gate *g,
                               enum position position)
 {
     const struct facts_target *t = g->pb->target;
     int64_t since = actable_since(p, g->pb);
     if (position == LAGGING && t != NULL) {
-        return later(since, t->state_since);
+        return later(later(since, t->state_since), gate_written_at(p, g));
     }
     return position == NOT_WRITTEN && t != NULL ? later(since, t->first_seen_at) : since;
 }
@@ -79,6 +79,11 @@ static const char *recheck_note(const struct judge *j)
     bool backs_off = (v > 0 && v < 2009001) || v == 2013000;
     return backs_off ? "this version of the controller backs off up to 16 min 40 s between looks"
                      : "";
+}
+
+static const char *seconds_text(struct judge *j, int64_t ms)
+{
+    return arena_printf(j->a, "%lld s", (long long)(ms / SECOND_MS));
 }
 
 static const char *pod_object(struct judge *j, const struct pod_sheet *p)
@@ -127,45 +132,7 @@ static void hold(struct judge *j, struct pod_sheet *p, const struct pod_gate *g,
     }
 }
 
-/* ---- the lease ---- */
-
-/* The lease of the installation whose webhook serves the cluster; without a webhook the only one
- * there is. */
-static const struct kube_lease *controller_lease(const struct judge *j)
-{
-    const struct list *leases = &j->f->cluster->leases;
-    const struct webhook *w = j->sight->injectors[0];
-    const struct kube_lease *found = NULL;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < leases->n; i++) {
-        const struct kube_lease *l = LIST_AT(struct kube_lease, *leases, i);
-        if (strcmp(l->meta.name, "aws-load-balancer-controller-leader") != 0) {
-            continue;
-        }
-        if (w != NULL && w->service_namespace[0] != '\0') {
-            found = strcmp(l->meta.namespace, w->service_namespace) == 0 ? l : found;
-            continue;
-        }
-        found = l;
-        n++;
-    }
-    return n > 1 ? NULL : found;
-}
-
-/* Its lease is no longer renewed: NULL when it is, or cannot be told. */
-const struct kube_lease *cause_lease_stale(struct judge *j)
-{
-    const struct kube_lease *l = controller_lease(j);
-    if (l == NULL || l->renew_at == 0) {
-        return NULL;
-    }
-    int64_t at = l->renew_at + j->f->policy->lease_stale_ms;
-    if (j->sight->now < at) {
-        judge_look_at(j, at);
-        return NULL;
-    }
-    return l;
-}
+/* ---- is it alive? ---- */
 
 /* Nothing flipped and nothing registered anywhere for minutes while pods wait to be acted on, here
  * and elsewhere; without a lease that says otherwise. */
@@ -199,6 +166,7 @@ static bool late_at_first_sight(const struct judge *j, const struct pod_sheet *p
 struct tally {
     uint32_t counts[4]; /* pods late, by position */
     uint32_t views;     /* bindings they wait on */
+    uint32_t awaiting;  /* gates that await the next look */
     int64_t written_at; /* when a condition was last written, of any gated pod; 0 = never */
 };
 
@@ -212,6 +180,15 @@ static bool is_candidate(struct judge *j, const struct pod_sheet *p, const struc
     }
     return (position == LAGGING && late_at_first_sight(j, p, g)) ||
            is_late(j, position_since(p, g, position));
+}
+
+/* ELBv2 has called it healthy since the controller's last look, and the next one is not due for
+ * long: the gate will open by itself. */
+static bool is_awaiting(struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
+{
+    return position_of(j, p, g) == LAGGING && view_of(j, p, g->pb)->blocked == 0 &&
+           !node_is_down(j, p) && g->pb->fb->group->observed_at >= gate_written_at(p, g) &&
+           !is_candidate(j, p, g);
 }
 
 static struct tally count(struct judge *j)
@@ -234,6 +211,7 @@ static struct tally count(struct judge *j)
                 t.views += !seen[at];
                 seen[at] = true;
             }
+            t.awaiting += is_awaiting(j, p, g);
         }
     }
     return t;
@@ -402,8 +380,38 @@ static void lagging(struct judge *j, struct pod_sheet *p, const struct pod_gate 
     hold(j, p, g, "controller_lagging", false);
 }
 
-static void each_late_gate(struct judge *j, const struct tally *t, const struct kube_lease *lease,
-                           const bool stalled[2])
+/* How often it looks: EKS Auto Mode does not tell. */
+static const char *look_note(struct judge *j, bool is_auto)
+{
+    const char *note = recheck_note(j);
+    if (is_auto || note[0] != '\0') {
+        return is_auto ? "EKS Auto Mode does not tell how often it does" : note;
+    }
+    return arena_printf(j->a, "it does so every %s", seconds_text(j, j->f->policy->recheck_ms));
+}
+
+static void awaits(struct judge *j, struct pod_sheet *p, const struct pod_gate *g)
+{
+    struct view *v = view_of(j, p, g->pb);
+    int64_t late_ms = RECHECKS_LATE * j->f->policy->recheck_ms;
+    struct finding *f = claim_pod(j, p,
+                                  &(struct claim){.code = "gate_awaits_recheck",
+                                                  .object = v->object,
+                                                  .severity = SEVERITY_INFO,
+                                                  .since = position_since(p, g, LAGGING),
+                                                  .view = v,
+                                                  .a = look_note(j, g->family == FAMILY_EKS_AUTO),
+                                                  .b = seconds_text(j, late_ms)});
+    if (f->pods == 1) { /* pods come and go by the second: those that are there count */
+        f->since = position_since(p, g, LAGGING);
+    }
+    if (wants_evidence(f)) {
+        say_target(j, f, p, g);
+    }
+}
+
+static void each_gate(struct judge *j, const struct tally *t, const struct kube_lease *lease,
+                      const bool stalled[2])
 {
     const struct view *slow = throttled_view(j);
     const struct kube_event *throttled = slow != NULL ? slow->reconcile : throttled_owner(j);
@@ -411,10 +419,16 @@ static void each_late_gate(struct judge *j, const struct tally *t, const struct 
         struct pod_sheet *p = &j->pods[i];
         for (uint32_t k = 0; is_live(p) && k < p->n_gates; k++) {
             const struct pod_gate *g = &p->gates[k];
-            if (!is_v2(g->family) || g->pb == NULL || !is_candidate(j, p, g)) {
+            bool is_auto = g->family == FAMILY_EKS_AUTO;
+            if (!is_v2(g->family) || g->pb == NULL) {
                 continue;
             }
-            bool is_auto = g->family == FAMILY_EKS_AUTO;
+            if (!is_candidate(j, p, g)) {
+                if (!stalled[is_auto] && is_awaiting(j, p, g)) {
+                    awaits(j, p, g);
+                }
+                continue;
+            }
             enum position position = position_of(j, p, g);
             if (stalled[is_auto]) {
                 hold_stalled(j, p, g, is_auto ? NULL : lease);
@@ -434,12 +448,13 @@ static void each_late_gate(struct judge *j, const struct tally *t, const struct 
 void causes_controller(struct judge *j)
 {
     struct tally t = count(j);
-    if (t.counts[NOT_ACTED] + t.counts[NOT_WRITTEN] + t.counts[LAGGING] == 0) {
+    bool late = t.counts[NOT_ACTED] + t.counts[NOT_WRITTEN] + t.counts[LAGGING] > 0;
+    if (!late && t.awaiting == 0) {
         return; /* nobody waits for it, so the lease needs no look */
     }
     const struct kube_lease *lease = cause_lease_stale(j);
-    bool quiet = lease == NULL && all_quiet(j, t.counts, t.views);
-    bool renewed = controller_lease(j) != NULL; /* the open-source controller is alive */
+    bool quiet = late && lease == NULL && all_quiet(j, t.counts, t.views);
+    bool renewed = cause_lease(j) != NULL; /* the open-source controller is alive */
     const bool stalled[2] = {lease != NULL || (quiet && !renewed), quiet};
-    each_late_gate(j, &t, lease, stalled);
+    each_gate(j, &t, lease, stalled);
 }

@@ -118,6 +118,8 @@ const struct gate_track *track_of_gate(const struct pod_sheet *p, const struct p
 enum severity severity_of_pace(const struct pod_sheet *p);
 /* Have we watched the pod for that long ourselves? */
 bool watched(const struct judge *j, const struct pod_sheet *p, int64_t ms);
+/* When the controller last wrote the gate's condition, as far as it can be told; 0 = never. */
+int64_t gate_written_at(const struct pod_sheet *p, const struct pod_gate *g);
 /* ELBv2's word unless our poll is older than what the controller wrote since. */
 enum elb_word fresh_word(const struct judge *j, const struct pod_sheet *p,
                          const struct pod_gate *g);
@@ -181,7 +183,10 @@ const struct kube_event *cause_refused(const struct judge *j, const char *kind, 
 /* Claims it for a pod, or for the object alone (NULL). */
 struct finding *cause_not_deployed(struct judge *j, struct pod_sheet *p, const char *object,
                                    const struct kube_event *e);
-/* The controller's lease when it is no longer renewed, else NULL. */
+/* The lease of the installation whose webhook serves the cluster; without a webhook the only one
+ * there is. NULL = none, or it cannot be told. */
+const struct kube_lease *cause_lease(const struct judge *j);
+/* The same when it is no longer renewed, else NULL. */
 const struct kube_lease *cause_lease_stale(struct judge *j);
 
 void causes_node(struct judge *j);

@@ -334,6 +334,15 @@ bool watched(const struct judge *j, const struct pod_sheet *p, int64_t ms)
     return j->sight->now - later(j->f->cluster->started_at, p->track->first_seen_at) >= ms;
 }
 
+int64_t gate_written_at(const struct pod_sheet *p, const struct pod_gate *g)
+{
+    if (g->condition == NULL) {
+        return 0;
+    }
+    const struct gate_track *t = track_of_gate(p, g);
+    return later(later(t->changed_at, t->reason_since), g->condition->transition_at);
+}
+
 enum elb_word fresh_word(const struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
 {
     enum elb_word word = elb_word_of(g->pb);
@@ -341,9 +350,7 @@ enum elb_word fresh_word(const struct judge *j, const struct pod_sheet *p, const
     if (word == ELB_UNKNOWN || group->gone || g->condition == NULL) {
         return word;
     }
-    const struct gate_track *t = track_of_gate(p, g);
-    int64_t written = later(later(t->changed_at, t->reason_since), g->condition->transition_at);
-    bool old = written > group->observed_at + 2 * j->f->policy->recheck_ms;
+    bool old = gate_written_at(p, g) > group->observed_at + 2 * j->f->policy->recheck_ms;
     return old ? ELB_UNKNOWN : word;
 }
 

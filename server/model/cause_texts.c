@@ -318,6 +318,14 @@ static const struct cause_text texts[] = {
      "The load balancer makes its first health checks on {pods} of {workload} {since}.{ usual}",
      "{wait} see whether the app listens on the check port.",
      {HEALTH, DESCRIBE_POD}},
+    {"gate_awaits_recheck",
+     "ELBv2 calls the target of {pods} of {workload} healthy {since}; the gate of binding "
+     "{binding} "
+     "opens when the controller looks again{(a)}.",
+     "Wait: there is nothing to do. A gate that is still closed {b} after its target became "
+     "healthy is "
+     "late, and the controller is named as the cause then.",
+     {HEALTH, DESCRIBE_POD}},
     {"health_check_code_mismatch",
      "The health check of binding {binding} gets another HTTP code than it expects from {pods} of "
      "{workload}, {since}{:b}{ check}",

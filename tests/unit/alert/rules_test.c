@@ -117,6 +117,32 @@ static void given_a_firing_alert_when_serving_then_it_ends_and_recovery_is_told(
     assert_int_equal(f->queued, 5);
 }
 
+static void given_a_firing_alert_when_a_normal_wait_follows_then_it_keeps_its_cause(void **state)
+{
+    struct fixture *f = *state;
+    f->c.verdict.primary = NULL;
+    judge(f);
+    assert_text(f, "SELECT cause FROM alert", "");
+    f->c.finding.code = "gate_awaits_recheck"; /* better than none */
+    f->c.finding.severity = SEVERITY_INFO;
+    f->c.verdict.primary = &f->c.finding;
+    judge(f);
+    assert_text(f, "SELECT cause FROM alert", "gate_awaits_recheck");
+    f->c.finding.code = "health_check_timeout";
+    f->c.finding.severity = SEVERITY_WARNING;
+    judge(f);
+    assert_text(f, "SELECT cause FROM alert", "health_check_timeout");
+    int64_t news = f->s->news;
+    f->c.finding.code = "gate_awaits_recheck";
+    f->c.finding.severity = SEVERITY_INFO;
+    judge(f);
+    assert_text(f, "SELECT cause FROM alert", "health_check_timeout");
+    assert_int_equal(f->s->news, news);
+    case_serving(&f->c);
+    judge(f);
+    assert_text(f, "SELECT json_extract(body, '$.alert.cause') FROM alert", "health_check_timeout");
+}
+
 static void given_a_firing_alert_when_unknown_or_stale_then_it_stays(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +379,7 @@ int main(void)
         TEST(given_a_stuck_rollout_then_one_alert_and_a_delivery_for_who_wants_it),
         TEST(given_a_firing_alert_when_still_stuck_then_nobody_is_told_again),
         TEST(given_a_firing_alert_when_serving_then_it_ends_and_recovery_is_told),
+        TEST(given_a_firing_alert_when_a_normal_wait_follows_then_it_keeps_its_cause),
         TEST(given_a_firing_alert_when_unknown_or_stale_then_it_stays),
         TEST(given_a_stale_stuck_verdict_then_no_alert_opens),
         TEST(given_pods_that_get_stuck_in_turn_then_one_alert_until_it_is_well),

@@ -378,6 +378,15 @@ static void old_version(struct lab *l)
     lab_kv(l, &l->webhook_configs[0].meta.labels, "app.kubernetes.io/version", "v2.13.0");
     not_acting(l);
 }
+static void auto_gates(struct lab *l)
+{
+    binding(l)->meta.kind = KIND_BINDING_AUTO;
+    l->cluster.has_auto = true;
+    for (int i = 0; i < 2; i++) {
+        l->pods[i]->gates = (struct strs){0};
+        lab_gate(l, l->pods[i], AUTO_GATE "web");
+    }
+}
 static void lag(struct lab *l, int64_t seconds)
 {
     shop_ready(l);
@@ -391,6 +400,57 @@ static void lag(struct lab *l, int64_t seconds)
 static void lagging_a_little(struct lab *l)
 {
     lag(l, 18);
+}
+static void awaiting_an_old_version(struct lab *l)
+{
+    lab_kv(l, &l->webhook_configs[0].meta.labels, "app.kubernetes.io/version", "v2.13.0");
+    lagging_a_little(l);
+}
+static void awaiting_auto_mode(struct lab *l)
+{
+    auto_gates(l);
+    lagging_a_little(l);
+}
+static void awaiting_rarer_looks(struct lab *l)
+{
+    l->policy.recheck_ms = 60000;
+    lag(l, 170);
+}
+static void awaiting_in_vain(struct lab *l)
+{
+    lagging_a_little(l);
+    l->leases[0].renew_at = l->f.now - 70000;
+}
+static void awaiting_with_reads_denied(struct lab *l)
+{
+    lagging_a_little(l);
+    (void)fails(l, ERROR_TEXT("DescribeTargetHealth", "api error AccessDenied: not authorized"));
+}
+static void awaiting_on_a_node_that_is_down(struct lab *l)
+{
+    struct facts_node *n = LAB_LIST(l, l->cluster.nodes, l->nodes, LAB_MANY);
+    *n = (struct facts_node){"node-1", "False", "eu-west-1a"};
+    lagging_a_little(l);
+}
+/* The controller has looked since our poll, and does not call them healthy. */
+static void awaiting_by_an_older_poll(struct lab *l)
+{
+    lagging_a_little(l);
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "");
+    l->bindings[0].group->observed_at = l->f.now - 5000;
+}
+/* They served for long, and the controller has closed their gates a moment ago. */
+static void closed_a_moment_ago(struct lab *l)
+{
+    shop_serves(l);
+    shop_after(l, 3600);
+    shop_gates(l, "False", "Elb.RegistrationInProgress", "");
+    shop_after(l, 10);
+}
+static void closed_a_minute_ago(struct lab *l)
+{
+    closed_a_moment_ago(l);
+    shop_after(l, 50);
 }
 /* A pod long past its usual time whose target was healthy when we first asked. */
 static void lagging_at_first_sight(struct lab *l)
@@ -501,12 +561,7 @@ static void lease_stale_but_unhealthy(struct lab *l)
 }
 static void auto_mode_quiet(struct lab *l)
 {
-    binding(l)->meta.kind = KIND_BINDING_AUTO;
-    l->cluster.has_auto = true;
-    for (int i = 0; i < 2; i++) {
-        l->pods[i]->gates = (struct strs){0};
-        lab_gate(l, l->pods[i], AUTO_GATE "web");
-    }
+    auto_gates(l);
     l->cluster.controller_flip_at = l->f.now;
     not_acting(l);
     shop_after(l, 400);
@@ -562,7 +617,69 @@ static const struct scene_case acting[] = {
      .primary = true,
      .severity = SEVERITY_WARNING,
      .text = "16 min 40 s"},
-    {.name = "a little late", .scene = lagging_a_little},
+    {.name = "not late yet",
+     .scene = lagging_a_little,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .never = "controller_lagging",
+     .text = "looks again (it does so every 15 s)"},
+    {.name = "not late yet, when it will be",
+     .scene = lagging_a_little,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .text = "still closed 45 s after"},
+    {.name = "not late yet by a version that backs off",
+     .scene = awaiting_an_old_version,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .text = "looks again (this version of the controller backs off up to 16 min 40 s"},
+    {.name = "not late yet, Auto Mode",
+     .scene = awaiting_auto_mode,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .text = "looks again (EKS Auto Mode does not tell"},
+    {.name = "not late yet by the configured interval",
+     .scene = awaiting_rarer_looks,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .never = "controller_lagging",
+     .text = "still closed 180 s after"},
+    {.name = "not late yet, and the controller is gone",
+     .scene = awaiting_in_vain,
+     .never = "gate_awaits_recheck"},
+    {.name = "not late yet, and it may not read",
+     .scene = awaiting_with_reads_denied,
+     .code = "describe_denied",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .terminal = true,
+     .never = "gate_awaits_recheck"},
+    {.name = "not late yet, and the node is down",
+     .scene = awaiting_on_a_node_that_is_down,
+     .code = "node_not_ready",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "gate_awaits_recheck"},
+    {.name = "healthy by a poll before its last look",
+     .scene = awaiting_by_an_older_poll,
+     .never = "gate_awaits_recheck"},
+    {.name = "closed a moment ago",
+     .scene = closed_a_moment_ago,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .never = "controller_lagging"},
+    {.name = "closed a minute ago",
+     .scene = closed_a_minute_ago,
+     .code = "controller_lagging",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .never = "gate_awaits_recheck"},
     {.name = "lagging",
      .scene = lagging,
      .code = "controller_lagging",
@@ -574,7 +691,12 @@ static const struct scene_case acting[] = {
      .primary = true,
      .severity = SEVERITY_ERROR,
      .likely = true},
-    {.name = "healthy at last", .scene = healthy_at_last},
+    {.name = "healthy at last",
+     .scene = healthy_at_last,
+     .code = "gate_awaits_recheck",
+     .primary = true,
+     .severity = SEVERITY_INFO,
+     .never = "unexplained"},
     {.name = "checkpoint",
      .scene = checkpoint,
      .code = "controller_checkpoint_stale",
@@ -667,6 +789,38 @@ static void a_controller_that_does_not_act(void **state)
 {
     (void)state;
     HOLD_CASES(acting);
+}
+
+/* That so many pods await the next look, the first of them healthy since that many ms ago. */
+static void expect_awaiting(struct lab *l, uint32_t pods, const char *first, int64_t ms)
+{
+    (void)lab_judge(l);
+    const struct finding *f = lab_finding(l, "gate_awaits_recheck");
+    if (f == NULL) {
+        fail_msg("no pod awaits the next look");
+        return;
+    }
+    assert_int_equal(f->pods, pods);
+    assert_string_equal(f->pod_names.items[0], first);
+    assert_int_equal(l->f.now - f->since, ms);
+}
+
+/* A normal wait: it is told from the first moment on, holds nothing up, tells of the pods that are
+ * there, and asks for the look at which it ends. */
+static void a_gate_that_awaits_the_next_look_changes_nothing(void **state)
+{
+    (void)state;
+    struct lab *l = shop_new();
+    lag(l, 20);
+    expect_awaiting(l, 2, "web-1", 20000);
+    assert_int_equal(l->v.state, ROLLOUT_PROGRESSING);
+    assert_false(l->v.terminal);
+    assert_int_equal(l->v.next_look, l->f.now + 25000);
+    shop_after(l, 5);
+    lab_gate_set(l, l->pods[0], GATE, "True", "");
+    lab_target(l, &l->bindings[0], l->pods[1], 8080, "healthy", "")->state_since = l->f.now - 2000;
+    expect_awaiting(l, 1, "web-2", 2000);
+    lab_free(l);
 }
 
 static void many_pods_have_one_finding_of_their_binding(void **state)
@@ -802,6 +956,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registration_that_fails),
         cmocka_unit_test(a_controller_that_does_not_act),
+        cmocka_unit_test(a_gate_that_awaits_the_next_look_changes_nothing),
         cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
         cmocka_unit_test(what_fails_again_reads_the_same),
         cmocka_unit_test(every_node_whose_kubelet_lags_is_named),

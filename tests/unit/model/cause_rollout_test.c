@@ -790,7 +790,7 @@ static void every_code_is_found_and_unique(void **state)
     (void)state;
     unsigned n = 0;
     const struct cause *all = cause_all(&n);
-    assert_int_equal(n, 82); /* the rows of the catalogue; only ever more */
+    assert_int_equal(n, 83); /* the rows of the catalogue; only ever more */
     for (unsigned i = 0; i < n; i++) {
         assert_ptr_equal(cause_get(all[i].code), &all[i]);
         assert_non_null(cause_text_of(all[i].code));
