@@ -56,6 +56,7 @@ struct facts_target {
     int64_t state_since; /* of the present state */
 };
 
+enum { SHARERS_NAMED = 3 };
 struct facts_binding {
     const struct kube_binding *binding;
     const struct kube_service *service; /* NULL: does not exist */
@@ -66,6 +67,7 @@ struct facts_binding {
         gate_flipped_at; /* last time any gate of this binding changed, as seen by us; 0 = never */
     int64_t registered_at; /* last time a target of it first appeared, as seen by us; 0 = never */
     uint32_t sharers;      /* other bindings on the same ARN (any namespace) */
+    struct strs sharer_names; /* "namespace/name" of these, the SHARERS_NAMED first seen */
 };
 
 /* What we remember of one gate of one pod. */

@@ -294,7 +294,34 @@ static bool load_usual(const struct facts_from *from, int64_t ns_id, struct fact
     return true;
 }
 
-static bool load_sharers(const struct facts_from *from, struct facts_binding *b, struct err *err)
+/* In the order in which they came, so that more of them do not change who is named. The binding
+ * itself is among them, and one of the other API group may have its name. */
+static bool load_sharer_names(const struct facts_from *from, int64_t ns_id, struct facts_binding *b,
+                              struct err *err)
+{
+    const char **names = arena_array(from->arena, const char *, SHARERS_NAMED);
+    bool itself = false;
+    bool row = true;
+    sqlite3_stmt *st = db_get(from->db, SQL_BINDINGS_SHARING_NAMES);
+    db_bind(st, "ti", b->binding->arn, (int64_t)SHARERS_NAMED + 1);
+    b->sharer_names = (struct strs){names, 0};
+    while (row) {
+        if (!db_step(from->db, st, &row, err)) {
+            return false;
+        }
+        const char *name = row ? db_text(st, 1, NULL) : "";
+        if (row && !itself && db_int(st, 2) == ns_id && strcmp(name, b->binding->meta.name) == 0) {
+            itself = true;
+        } else if (row && b->sharer_names.n < SHARERS_NAMED) {
+            names[b->sharer_names.n++] =
+                arena_printf(from->arena, "%s/%s", db_text(st, 0, NULL), name);
+        }
+    }
+    return true;
+}
+
+static bool load_sharers(const struct facts_from *from, int64_t ns_id, struct facts_binding *b,
+                         struct err *err)
 {
     bool row = false;
     if (b->binding->arn[0] == '\0') {
@@ -308,7 +335,7 @@ static bool load_sharers(const struct facts_from *from, struct facts_binding *b,
     int64_t n = row ? db_int(st, 0) : 0;
     b->sharers = n > 1 ? (uint32_t)(n - 1) : 0;
     (void)sqlite3_reset(st); /* the row was read */
-    return true;
+    return n < 2 || load_sharer_names(from, ns_id, b, err);
 }
 
 static struct facts_group *shared_group(const struct facts_binding *items, size_t n,
@@ -338,7 +365,7 @@ static bool complete_bindings(const struct facts_from *from, int64_t ns_id,
                 return false;
             }
         }
-        if (!load_usual(from, ns_id, b, err) || !load_sharers(from, b, err)) {
+        if (!load_usual(from, ns_id, b, err) || !load_sharers(from, ns_id, b, err)) {
             return false;
         }
     }

@@ -209,6 +209,34 @@ bool groups_drop_unbound(struct store *s, struct err *err)
     return db_run(&s->db, st, err);
 }
 
+/* Findings in other namespaces name the bindings that they share a group with. A few of those at
+ * once: who has more of them sees it in each that is told. */
+static bool tell_sharers(struct store *s, int64_t object_id, struct err *err)
+{
+    enum { NAMESPACES = 20 };
+    int64_t ids[NAMESPACES];
+    size_t n = 0;
+    bool row = true;
+    sqlite3_stmt *st = db_get(&s->db, SQL_BINDING_SHARERS);
+    db_bind(st, "ii", object_id, (int64_t)NAMESPACES);
+    while (row) {
+        if (!db_step(&s->db, st, &row, err)) {
+            return false;
+        }
+        if (row && n < NAMESPACES) {
+            ids[n++] = db_int(st, 0);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        facts_drop_namespace(s, ids[i]);
+        dirty_mark(s, DIRTY_NAMESPACE, ids[i]);
+        if (!dirty_namespace_rollouts(s, ids[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool binding_written(struct store *s, int64_t object_id, int64_t ns_id,
                      const struct kube_binding *old, const struct kube_binding *b, struct err *err)
 {
@@ -216,9 +244,12 @@ bool binding_written(struct store *s, int64_t object_id, int64_t ns_id,
         strcmp(old->group_name, b->group_name) == 0) {
         return true;
     }
+    if (old != NULL && !tell_sharers(s, object_id, err)) { /* of the group it leaves */
+        return false;
+    }
     sqlite3_stmt *st = db_get(&s->db, SQL_BINDING_PUT);
     db_bind(st, "iittt", object_id, ns_id, b->meta.name, b->arn, b->group_name);
-    if (!db_run(&s->db, st, err)) {
+    if (!db_run(&s->db, st, err) || !tell_sharers(s, object_id, err)) {
         return false;
     }
     return old == NULL || groups_drop_unbound(s, err);
@@ -226,6 +257,9 @@ bool binding_written(struct store *s, int64_t object_id, int64_t ns_id,
 
 bool binding_removed(struct store *s, int64_t object_id, struct err *err)
 {
+    if (!tell_sharers(s, object_id, err)) {
+        return false;
+    }
     sqlite3_stmt *st = db_get(&s->db, SQL_BINDING_DELETE);
     db_bind(st, "i", object_id);
     return db_run(&s->db, st, err) && groups_drop_unbound(s, err);

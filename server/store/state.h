@@ -347,7 +347,7 @@ struct moved {
 };
 /* Views and verdicts of the bindings that name the group. */
 bool group_tell(struct store *s, int64_t group_id, struct moved *m, struct err *err) MUST_CHECK;
-/* Keeps binding_group in step (old NULL: new). */
+/* Keeps binding_group in step (old NULL: new), and has those judged anew that share a group. */
 bool binding_written(struct store *s, int64_t object_id, int64_t ns_id,
                      const struct kube_binding *old, const struct kube_binding *b,
                      struct err *err) MUST_CHECK;

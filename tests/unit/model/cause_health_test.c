@@ -591,12 +591,47 @@ static void pods_that_only_look_as_if_they_served(void **s)
     HOLD_CASES(exposed);
 }
 
+/* A few by name and the rest by number, so that the words stay while others come and go. */
+static void other_owners_of_a_group_are_named(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ops/web", "pay/a", "pay/z"};
+    static const struct {
+        uint32_t sharers;
+        uint32_t named;
+        const char *text;
+        const char *evidence;
+    } cases[] = {
+        {1, 1, "owner: binding ops/web names it as well.", "ops/web"},
+        {2, 2, "owner: bindings ops/web and pay/a name it as well.", "ops/web and pay/a"},
+        {3, 3, "bindings ops/web, pay/a and pay/z name it as well.", "ops/web, pay/a and pay/z"},
+        {7, 3, "bindings ops/web, pay/a, pay/z and 4 more name it as well.",
+         "ops/web, pay/a, pay/z and 4 more"},
+        {2, 0, "owner: bindings 2 others name it as well.", "2 others"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lab *l = shop_new();
+        shared(l);
+        l->bindings[0].sharers = cases[i].sharers;
+        l->bindings[0].sharer_names = (struct strs){names, cases[i].named};
+        (void)lab_judge(l);
+        const struct finding *f = lab_finding(l, "target_group_shared");
+        bool good = f != NULL && strstr(f->message, cases[i].text) != NULL && f->evidence.n == 2 &&
+                    strcmp(LIST_AT(struct evidence, f->evidence, 1)->value, cases[i].evidence) == 0;
+        if (!good) {
+            fail_msg("case %zu: %s", i, f != NULL ? f->message : "nothing");
+        }
+        lab_free(l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_that_are_not_healthy),
         cmocka_unit_test(pods_that_only_look_as_if_they_served),
         cmocka_unit_test(last_words_of_a_container_that_restarted),
+        cmocka_unit_test(other_owners_of_a_group_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -370,7 +370,10 @@ static void another_binding_has_the_same_group(struct town *t)
 {
     town_serves(t);
     town_after(t, 3600);
+    const char **names = arena_array(t->l->a, const char *, 1);
+    names[0] = "team-b/web";
     t->b->sharers = 1;
+    t->b->sharer_names = (struct strs){names, 1};
     t->b->group->targets.n = 0;
     if (t->vary != BLIND) {
         lab_group_known(t->l, t->b);
@@ -572,7 +575,7 @@ static const struct public_case cases[] = {
     {.name = "another namespace's binding has the same group",
      .source = "aws/containers-roadmap#2672",
      .scene = another_binding_has_the_same_group,
-     .want = ERR("target_group_shared", "more than one owner"),
+     .want = ERR("target_group_shared", "binding team-b/web"),
      .unless = {{IN(BLIND), WARN("target_group_shared", NULL)}}},
     {.name = "a check of HTTP is asked of a gRPC group",
      .source = "aws-load-balancer-controller#2804",

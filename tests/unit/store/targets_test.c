@@ -20,14 +20,26 @@ static struct change *health(const char *const *ids, const char *const *states, 
     return c;
 }
 
+struct where {
+    enum kind kind;
+    const char *ns;
+    const char *arn;
+};
+
+static struct change *binding_at(struct arena *a, const struct where *at, const char *name,
+                                 const char *rv, bool deleted)
+{
+    struct kube_binding *b = record_new(at->kind, a);
+    named(b, at->ns, name, arena_printf(a, "uid-%d-%s-%s", (int)at->kind, at->ns, name), rv);
+    b->service = "web";
+    b->arn = at->arn;
+    b->target_type = "ip";
+    return change_one(at->kind, b, deleted, false);
+}
+
 static struct change *binding(struct arena *a, const char *name, const char *rv, bool deleted)
 {
-    struct kube_binding *b = record_new(KIND_BINDING_LBC, a);
-    named(b, "shop", name, arena_printf(a, "uid-%s", name), rv);
-    b->service = "web";
-    b->arn = arn;
-    b->target_type = "ip";
-    return change_one(KIND_BINDING_LBC, b, deleted, false);
+    return binding_at(a, &(struct where){KIND_BINDING_LBC, "shop", arn}, name, rv, deleted);
 }
 
 /* Binding, Service, slice and two pods with addresses, of two workloads. */
@@ -324,6 +336,54 @@ static void bindings_share_groups_and_unbound_groups_go(void **state)
     bed_fini(&b);
 }
 
+/* That the shop's binding is judged anew, and knows how many others are on its group, and these. */
+static void expect_sharers(struct bed *b, uint32_t sharers, const char *names)
+{
+    struct facts f;
+    AUTO_PTR(arena) a = arena_new(0);
+    assert_true(drain_has(b, DIRTY_ROLLOUT, 1, NULL));
+    bed_begin(b);
+    facts_of(b, 1, a, &f);
+    bed_commit(b);
+    const struct facts_binding *fb = LIST_AT(struct facts_binding, f.ns->bindings, 0);
+    assert_string_equal(fb->binding->meta.name, "k8s-web");
+    assert_int_equal(fb->sharers, sharers);
+    const char *text = "";
+    for (uint32_t i = 0; i < fb->sharer_names.n; i++) {
+        text = arena_printf(a, "%s%s%s", text, i > 0 ? " " : "", fb->sharer_names.items[i]);
+    }
+    assert_string_equal(text, names);
+}
+
+/* Of any namespace, and told to it: the three that came first, itself not among them. */
+static void bindings_on_the_same_group_are_named(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    const struct where pay = {KIND_BINDING_LBC, "pay", arn};
+    const struct where ops = {KIND_BINDING_LBC, "ops", arn};
+    const struct where here = {KIND_BINDING_AUTO, "shop", arn};
+    const struct where left = {KIND_BINDING_LBC, "pay", "arn:other"};
+    shop(&b, a);
+    bed_do(&b, binding_at(a, &pay, "z", "20", false));
+    expect_sharers(&b, 1, "pay/z");
+    bed_do(&b, binding_at(a, &pay, "a", "21", false));
+    expect_sharers(&b, 2, "pay/z pay/a");
+    bed_do(&b, binding_at(a, &ops, "k8s-web", "22", false));
+    expect_sharers(&b, 3, "pay/z pay/a ops/k8s-web");
+    bed_do(&b, binding_at(a, &here, "k8s-web", "23", false));
+    expect_sharers(&b, 4, "pay/z pay/a ops/k8s-web");
+    bed_do(&b, binding_at(a, &pay, "a", "24", true));
+    expect_sharers(&b, 3, "pay/z ops/k8s-web shop/k8s-web");
+    bed_do(&b, binding_at(a, &left, "z", "25", false));
+    expect_sharers(&b, 2, "ops/k8s-web shop/k8s-web");
+    bed_do(&b, binding(a, "k8s-web", "26", true)); /* made anew it comes last */
+    bed_do(&b, binding(a, "k8s-web", "27", false));
+    expect_sharers(&b, 2, "ops/k8s-web shop/k8s-web");
+    bed_fini(&b);
+}
+
 /* A load balancer as an answer has it: a description, or its listeners alone. */
 static void balancer(struct bed *b, const char *name, const char *group, int64_t listeners_at)
 {
@@ -509,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_group_that_is_gone_says_so_until_it_answers_again),
         cmocka_unit_test(new_targets_are_the_controllers_sign_of_life),
         cmocka_unit_test(bindings_share_groups_and_unbound_groups_go),
+        cmocka_unit_test(bindings_on_the_same_group_are_named),
         cmocka_unit_test(wishes_are_hot_where_something_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
