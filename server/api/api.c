@@ -21,6 +21,7 @@
 #include "api/assets.h"
 #include "api/loop.h"
 #include "api/openapi.h"
+#include "api/tls.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"

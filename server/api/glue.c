@@ -47,7 +47,7 @@ static void on_dispose(void *p)
     worker_done(&f->loop->worker, &f->x);
     exchange_fini(&f->x);
     buf_fini(&f->gzip_end);
-    f->conn->busy--;
+    conn_end(f->conn);
 }
 
 /* ---- answers ---- */
@@ -197,7 +197,7 @@ static void send_reply(struct inflight *f)
     if (!bare) {
         req->res.content_length = length;
     }
-    if (f->loop->stopping) {
+    if (f->loop->stopping || f->conn->leaving) {
         req->http1_is_persistent = 0;
     }
     if (f->x.req.head) {
@@ -348,7 +348,7 @@ static int on_req(h2o_handler_t *self, h2o_req_t *req)
     f->req = req;
     f->loop = h->loop;
     f->conn = sock->on_close.data;
-    f->conn->busy++;
+    conn_begin(f->conn);
     f->generator = (h2o_generator_t){on_proceed, on_stop};
     f->x.ops = &ops;
     f->x.viewer = "";

@@ -3,6 +3,12 @@
  * buffers are thread-local. Every thread has its own dup of one listening socket: no connection is
  * lost when a loop stops, and few clients still spread.
  *
+ * Near the cap the connections that are quiet longest make room, so that idle browsers, scanners
+ * and heads that never end keep out nobody, least of all a kubelet's probe. h2o has this as its
+ * soft connection limit since 2.3 (h2o#2932); its 2.2 can only be told from below. Who has a
+ * request under way stays: streams, waiters, answers on their way out. Bytes that are no whole
+ * request yet do not count, or a slow sender could hold on for ever.
+ *
  * Stopping: no more accepts; streams and waiters get their end; answers under way close their
  * connection; idle connections are cut after a moment, the rest at the deadline.
  */
@@ -10,7 +16,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +32,7 @@ enum {
     HANDSHAKE_TIMEOUT_MS = 10000,
     STUCK_PEER_MS = 15000, /* a peer that takes nothing for this long is gone */
     IDLE_GRACE_MS = 200,
+    YOUNG_MS = 250, /* time for a first request to come, and for an answer to go out */
     ACCEPTS_A_TURN = 16
 };
 
@@ -87,17 +93,78 @@ static void listen_again(struct loop *l)
     }
 }
 
+/* Some places are kept free of quiet ones: who comes need not wait until they have gone. */
+static bool is_crowded(const struct loop *l)
+{
+    int kept = 1 + l->opt.max_connections / 64;
+    return !l->stopping && l->n_conns - l->n_leaving > l->opt.max_connections - kept;
+}
+
+/* Asks as many quiet ones to go as are too many. Their reading ends: h2o sees that as the peer's
+ * close, after what has come already. A request that was just coming is still answered, with
+ * Connection: close. */
+static void make_room(struct loop *l)
+{
+    while (is_crowded(l) && !h2o_linklist_is_empty(&l->quiet)) {
+        struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, link, l->quiet.next);
+        if (clock_mono_ms() - c->quiet_since < YOUNG_MS) {
+            if (!h2o_timeout_is_linked(&l->room)) {
+                h2o_timeout_link(l->ctx.loop, &l->ctx.hundred_ms_timeout, &l->room);
+            }
+            return;
+        }
+        c->leaving = true;
+        l->n_leaving++;
+        h2o_linklist_unlink(&c->link);
+        h2o_linklist_insert(&l->busy, &c->link);
+        (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RD); /* gone already is as good */
+        (void)atomic_fetch_add(&l->opt.shared->counters.made_room, 1);
+    }
+}
+
+static void on_room(h2o_timeout_entry_t *entry)
+{
+    make_room(H2O_STRUCT_FROM_MEMBER(struct loop, room, entry));
+}
+
+static void be_quiet(struct conn *c)
+{
+    c->quiet_since = clock_mono_ms();
+    h2o_linklist_insert(&c->loop->quiet, &c->link);
+}
+
+void conn_begin(struct conn *c)
+{
+    if (c->busy++ == 0) {
+        h2o_linklist_unlink(&c->link);
+        h2o_linklist_insert(&c->loop->busy, &c->link);
+        c->loop->n_leaving -= c->leaving ? 1 : 0; /* not before the answer, which may be long */
+    }
+}
+
+void conn_end(struct conn *c)
+{
+    if (--c->busy > 0) {
+        return;
+    }
+    if (c->leaving) {
+        c->loop->n_leaving++;
+    } else {
+        h2o_linklist_unlink(&c->link);
+        be_quiet(c);
+    }
+    make_room(c->loop);
+}
+
 static void on_close(void *data)
 {
     struct conn *c = data;
     struct loop *l = c->loop;
-    *(c->prev != NULL ? &c->prev->next : &l->conns) = c->next;
-    if (c->next != NULL) {
-        c->next->prev = c->prev;
-    }
+    h2o_linklist_unlink(&c->link);
+    l->n_conns--;
+    l->n_leaving -= c->leaving ? 1 : 0;
     SSL_CTX_free(c->tls);
     free(c);
-    l->n_conns--;
     (void)atomic_fetch_sub(&l->opt.shared->counters.connections, 1);
     listen_again(l);
 }
@@ -112,11 +179,7 @@ static void take_connection(struct loop *l, h2o_socket_t *sock)
     if (c->tls != NULL) {
         (void)SSL_CTX_up_ref(c->tls);
     }
-    c->next = l->conns;
-    if (c->next != NULL) {
-        c->next->prev = c;
-    }
-    l->conns = c;
+    be_quiet(c);
     l->n_conns++;
     (void)atomic_fetch_add(&l->opt.shared->counters.connections, 1);
     sock->on_close.cb = on_close;
@@ -136,10 +199,11 @@ static void on_accept(h2o_socket_t *listener, const char *err)
     for (int i = 0; i < ACCEPTS_A_TURN && l->n_conns < l->opt.max_connections; i++) {
         h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
         if (sock == NULL) {
-            return;
+            break;
         }
         take_connection(l, sock);
     }
+    make_room(l);
     if (l->n_conns >= l->opt.max_connections) {
         l->listening = false;
         h2o_socket_read_stop(listener); /* the kernel queues the rest */
@@ -147,12 +211,11 @@ static void on_accept(h2o_socket_t *listener, const char *err)
 }
 
 /* Ends connections from below: h2o sees them closed and cleans up. */
-static void cut(struct loop *l, bool idle_only)
+static void cut(const h2o_linklist_t *conns)
 {
-    for (struct conn *c = l->conns; c != NULL; c = c->next) {
-        if (!idle_only || c->busy == 0) {
-            (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR); /* gone already is as good */
-        }
+    for (h2o_linklist_t *link = conns->next; link != conns; link = link->next) {
+        struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, link, link);
+        (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR); /* gone already is as good */
     }
 }
 
@@ -241,6 +304,8 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
 
 static void init_h2o(struct loop *l)
 {
+    h2o_linklist_init_anchor(&l->quiet);
+    h2o_linklist_init_anchor(&l->busy);
     h2o_config_init(&l->conf);
     l->conf.server_name = (h2o_iovec_t){H2O_STRLIT("")};
     l->conf.max_request_entity_size = BODY_MAX_PREFLIGHT; /* routes take less */
@@ -255,6 +320,7 @@ static void init_h2o(struct loop *l)
     h2o_timeout_init(l->ctx.loop, &l->beat_timeout, WORKER_BEAT_MS);
     l->beat.cb = on_beat;
     l->tick.cb = on_tick;
+    l->room.cb = on_room;
     h2o_timeout_link(l->ctx.loop, &l->beat_timeout, &l->beat);
     l->listener = h2o_evloop_socket_create(l->ctx.loop, l->opt.listener, H2O_SOCKET_FLAG_DONT_READ);
     l->listener->data = l;
@@ -269,6 +335,7 @@ static void fini_h2o(struct loop *l)
     }
     h2o_timeout_unlink(&l->beat);
     h2o_timeout_unlink(&l->tick);
+    h2o_timeout_unlink(&l->room);
     h2o_timeout_dispose(l->ctx.loop, &l->beat_timeout);
     h2o_multithread_unregister_receiver(l->ctx.queue, &l->receiver);
     h2o_loop_t *loop = l->ctx.loop;
@@ -291,10 +358,12 @@ static void drain(struct loop *l)
 {
     while (l->n_conns > 0) {
         int64_t passed = clock_mono_ms() - l->stop_asked_ms;
-        if (passed >= l->stop_drain_ms) {
-            cut(l, false);
-        } else if (passed >= IDLE_GRACE_MS) {
-            cut(l, true);
+        bool over = passed >= l->stop_drain_ms;
+        if (over || passed >= IDLE_GRACE_MS) {
+            cut(&l->quiet);
+        }
+        if (over) {
+            cut(&l->busy);
         }
         (void)h2o_evloop_run(l->ctx.loop, 20); /* EINTR is no end */
     }
@@ -362,36 +431,4 @@ void loop_join(struct loop *l)
     (void)pthread_mutex_destroy(&l->lock);
     (void)pthread_cond_destroy(&l->changed);
     free(l);
-}
-
-/* ---- TLS ---- */
-
-bool tls_new(const char *cert, const char *key, void **ret, struct err *err)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx == NULL) {
-        return err_set(err, ERR_BUG, "OpenSSL does not start");
-    }
-    (void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    const char *bad = NULL;
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) {
-        bad = cert;
-    } else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-               SSL_CTX_check_private_key(ctx) != 1) {
-        bad = key;
-    }
-    if (bad != NULL) {
-        char why[160];
-        ERR_error_string_n(ERR_get_error(), why, sizeof why);
-        SSL_CTX_free(ctx);
-        return err_set(err, ERR_INPUT, "%s: %s", bad, why);
-    }
-    *ret = ctx;
-    return true;
-}
-
-void tls_free(void *tls)
-{
-    SSL_CTX_free(tls);
 }

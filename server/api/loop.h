@@ -11,9 +11,9 @@ struct loop;
 struct loop_options {
     struct shared *shared;
     unsigned index;
-    int listener; /* taken */
-    int max_connections;
-    void *tls; /* SSL_CTX, a reference is taken; NULL = plain */
+    int listener;        /* taken */
+    int max_connections; /* near it those that are quiet longest make room for new ones */
+    void *tls;           /* SSL_CTX, a reference is taken; NULL = plain */
 };
 
 /* Starts the thread and waits until it listens. */
@@ -24,9 +24,5 @@ void loop_post_config(struct loop *l, const struct config *config, void *tls);
 /* Asks it to accept no more and to end within the time; the last message. */
 void loop_stop(struct loop *l, int64_t drain_ms);
 void loop_join(struct loop *l); /* and frees it */
-
-/* An SSL_CTX for the certificate chain and key; ERR_INPUT names the file. */
-bool tls_new(const char *cert, const char *key, void **ret, struct err *err) MUST_CHECK;
-void tls_free(void *tls); /* accepts NULL */
 
 #endif

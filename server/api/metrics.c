@@ -292,6 +292,9 @@ static void add_http(struct worker *w, struct buf *b)
     number(b, "http_response_bytes_total", "counter", "Bytes of bodies sent.",
            (int64_t)atomic_load(&c->bytes));
     number(b, "http_connections", "gauge", "Connections open.", atomic_load(&c->connections));
+    number(b, "http_connections_closed_for_room_total", "counter",
+           "Quiet connections closed near http.max_connections to make room for new ones.",
+           (int64_t)atomic_load(&c->made_room));
     number(b, "http_streams", "gauge", "Event streams open.", atomic_load(&c->streams));
     number(b, "http_waiters", "gauge", "Requests that wait for a rollout.",
            atomic_load(&c->waiters));

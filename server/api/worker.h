@@ -30,8 +30,9 @@ struct counters {
     atomic_uint_fast64_t latency_us;
     atomic_uint_fast64_t refused; /* streams and waiters past the ceiling */
     atomic_uint_fast64_t resyncs;
-    atomic_uint_fast64_t frames; /* events rendered */
-    atomic_uint_fast64_t sends;  /* writes to streams */
+    atomic_uint_fast64_t frames;    /* events rendered */
+    atomic_uint_fast64_t sends;     /* writes to streams */
+    atomic_uint_fast64_t made_room; /* quiet connections asked to go */
     atomic_int_fast64_t connections;
     atomic_int_fast64_t streams;
     atomic_int_fast64_t waiters;

@@ -234,7 +234,7 @@ static const struct option options[] = {
            "size limit of the file: the oldest history goes first"),
 
     NUMBER(OPTION_COUNT, "http.max_connections", max_connections, 16, 100000, "4096", false,
-           "open connections; more wait in the listen queue"),
+           "open connections; near it those quiet longest are closed, with none quiet more wait"),
     NUMBER(OPTION_COUNT, "http.max_streams", max_streams, 1, 50000, "2000", true,
            "readers of /api/v1/events"),
     NUMBER(OPTION_COUNT, "http.max_waiters", max_waiters, 1, 50000, "1000", true,

@@ -1,150 +1,15 @@
 /* The server on real sockets: keep-alive, pipelining, HEAD, ceilings, many streams with a stuck
  * one, reload, TLS, stopping under load. */
-#include "unit/reader_fixture.h"
+#include "unit/api/loop_bed.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
-
-#include "api/api.h"
-#include "base/clock.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { READERS = 200, PATIENCE_MS = 60000 };
+enum { READERS = 200 };
 #else
-enum { READERS = 1000, PATIENCE_MS = 60000 };
+enum { READERS = 1000 };
 #endif
-
-struct bed {
-    struct fixture f;
-    const struct config *config;
-    struct feed *feed;
-    struct queue *queue;
-    struct api *api;
-    int port;
-    int64_t revision;
-};
-
-static const struct config *config_of(struct bed *b, const char *more)
-{
-    char yaml[1024];
-    const struct config *c = NULL;
-    struct err err = {0};
-    int n = snprintf(yaml, sizeof yaml, "listen: 127.0.0.1:0\ndb: %s\n%s", b->f.path, more);
-    if (!config_parse("test", yaml, (size_t)n, &c, &err)) {
-        fail_msg("%s", err.text);
-    }
-    return c;
-}
-
-static void bed_start(struct bed *b, const char *more)
-{
-    struct err err = {0};
-    *b = (struct bed){.revision = 100};
-    fixture_open(&b->f);
-    b->config = config_of(b, more);
-    b->feed = feed_new(1024);
-    feed_start(b->feed, 100);
-    b->queue = queue_new(64, 1 << 20);
-    struct api_options opt = {.config = b->config, .feed = b->feed, .writer_in = b->queue};
-    if (!api_new(&opt, &b->api, &err) || !api_start(b->api, NULL, &err)) {
-        fail_msg("%s", err.text);
-    }
-    b->port = api_port(b->api);
-    assert_in_range(b->port, 1, 65535);
-}
-
-static void drop_change(void *c)
-{
-    change_free(c);
-}
-
-static void bed_stop(struct bed *b)
-{
-    api_stop(b->api);
-    api_free(b->api);
-    feed_free(b->feed);
-    queue_free(b->queue, drop_change);
-    config_unref(b->config);
-    fixture_close(&b->f);
-}
-
-/* ---- a client ---- */
-
-static int dial(const struct bed *b)
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)b->port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
-    return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    size_t n = strlen(text);
-    while (n > 0) {
-        ssize_t done = send(fd, text, n, MSG_NOSIGNAL);
-        if (done <= 0) {
-            return; /* the server has closed: what it said stands in the buffer */
-        }
-        text += done;
-        n -= (size_t)done;
-    }
-}
-
-/* Reads until `end` has come `times` times, the peer closes, or patience ends. */
-static const char *hear(int fd, const char *end, int times)
-{
-    static char text[1 << 20];
-    size_t n = 0;
-    int64_t until = clock_mono_ms() + PATIENCE_MS;
-    text[0] = '\0';
-    while (clock_mono_ms() < until && n < sizeof text - 1) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int found = 0;
-        for (const char *at = strstr(text, end); end[0] != '\0' && at != NULL;
-             at = strstr(at + 1, end)) {
-            found++;
-        }
-        if (found >= times && times > 0) {
-            break;
-        }
-        if (poll(&p, 1, 100) > 0) {
-            ssize_t got = recv(fd, text + n, sizeof text - 1 - n, 0);
-            if (got <= 0) {
-                break;
-            }
-            n += (size_t)got;
-            text[n] = '\0';
-        }
-    }
-    return text;
-}
-
-#define HOST "Host: localhost\r\n"
-
-static const char *ask(const struct bed *b, const char *request, const char *end)
-{
-    int fd = dial(b);
-    say(fd, request);
-    const char *text = hear(fd, end, 1);
-    (void)close(fd);
-    return text;
-}
 
 /* ---- requests ---- */
 
@@ -299,30 +164,6 @@ static void given_a_slow_client_when_it_dribbles_then_others_are_served(void **s
     bed_stop(&b);
 }
 
-static void given_the_connection_cap_when_reached_then_the_rest_waits_its_turn(void **state)
-{
-    (void)state;
-    struct bed b;
-    bed_start(&b, "http: {max_connections: 16}\n");
-    int fds[16];
-    for (int i = 0; i < 16; i++) {
-        fds[i] = dial(&b);
-        say(fds[i], "GET /livez HTTP/1.1\r\n" HOST "\r\n");
-        assert_non_null(strstr(hear(fds[i], "ok\n", 1), "ok\n"));
-    }
-    int late = dial(&b);
-    say(late, "GET /livez HTTP/1.1\r\n" HOST "\r\n");
-    struct pollfd p = {.fd = late, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 150), 0); /* not yet */
-    (void)close(fds[3]);
-    assert_non_null(strstr(hear(late, "ok\n", 1), "ok\n"));
-    (void)close(late);
-    for (int i = 0; i < 16; i++) {
-        (void)(i != 3 && close(fds[i]));
-    }
-    bed_stop(&b);
-}
-
 /* Somebody who asked and left must not take the place of who comes later. */
 static void given_a_waiter_that_left_when_another_comes_then_there_is_room(void **state)
 {
@@ -373,20 +214,6 @@ static void given_a_redelivery_when_posted_then_the_writer_gets_a_command(void *
 }
 
 /* ---- streams ---- */
-
-static void publish(struct bed *b, int id, const char *name)
-{
-    sql(&b->f, "UPDATE counter SET n = %lld", (long long)++b->revision);
-    struct feed_item item = {.what = FEED_ROLLOUT,
-                             .workload_id = id,
-                             .ns_id = 1,
-                             .namespace = "shop",
-                             .kind = "Deployment",
-                             .name = name,
-                             .state = ROLLOUT_SERVING};
-    struct commit c = {.revision = b->revision, .items = &item, .n_items = 1, .list_changed = true};
-    feed_publish(b->feed, &c, clock_unix_ms());
-}
 
 /* Reads from all until each has heard `want` since the last time; 0 = everyone did. */
 static int hear_all(const int *fds, char (*last)[64], int n, const char *want)
@@ -581,36 +408,6 @@ static void given_a_taken_address_when_bound_then_an_error_that_names_it(void **
     bed_stop(&b);
 }
 
-static void write_certificate(const char *cert_path, const char *key_path)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    assert_non_null(key);
-    assert_non_null(cert);
-    (void)ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    (void)X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-    (void)X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    (void)X509_set_pubkey(cert, key);
-    X509_NAME *name = X509_get_subject_name(cert);
-    (void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
-                                     -1, -1, 0);
-    (void)X509_set_issuer_name(cert, name);
-    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-    FILE *f = fopen(cert_path, "we");
-    assert_int_equal(PEM_write_X509(f, cert), 1);
-    assert_int_equal(fclose(f), 0);
-    f = fopen(key_path, "we");
-    assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
-    assert_int_equal(fclose(f), 0);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-}
-
-static size_t collect(char *data, size_t size, size_t n, void *arg)
-{
-    return buf_add(arg, data, size * n) ? size * n : 0;
-}
-
 static void shake_hands(int fd)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -702,7 +499,6 @@ int main(void)
         cmocka_unit_test(given_an_etag_when_sent_back_then_304_and_gzip_has_its_own),
         cmocka_unit_test(given_ceilings_when_passed_then_clear_answers),
         cmocka_unit_test(given_a_slow_client_when_it_dribbles_then_others_are_served),
-        cmocka_unit_test(given_the_connection_cap_when_reached_then_the_rest_waits_its_turn),
         cmocka_unit_test(given_a_waiter_that_left_when_another_comes_then_there_is_room),
         cmocka_unit_test(given_a_redelivery_when_posted_then_the_writer_gets_a_command),
         cmocka_unit_test(
