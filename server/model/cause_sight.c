@@ -7,6 +7,7 @@
  * a reason counts, only for so long, and not once the binding was seen to get on after it.
  */
 #include "model/cause_in.h"
+#include "model/quote.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,8 @@ const struct kube_event *event_live(const struct judge *j, const struct view *v,
 void event_evidence(struct judge *j, struct finding *f, const struct kube_event *e)
 {
     finding_evidence(j, f, arena_printf(j->a, "%s/%s", e->object_kind, e->object_name),
-                     arena_printf(j->a, "event %s", e->reason), "%.600s", e->message);
+                     arena_printf(j->a, "event %s", e->reason), "%.600s",
+                     quote_steady(j->a, e->message));
 }
 
 static void index_events(struct judge *j)

@@ -874,6 +874,44 @@ static void what_fails_again_reads_the_same(void **state)
     lab_free(l);
 }
 
+/* client-go marks the event that stands for several, and each probe comes from a port of its own:
+ * neither moves the words, nor where a long message is cut. */
+static void what_is_warned_of_again_reads_the_same(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"", "(combined from similar events): "};
+    static const char *const ports[] = {"9999", "43210"};
+    const char *message = "";
+    const char *evidence = "";
+    struct lab *l = shop_new();
+    struct arena *a = arena_new(0);
+    for (int i = 0; i < 2; i++) {
+        l->ns.events.n = 0;
+        (void)lab_event(l, "Pod", "web-1", "Unhealthy",
+                        arena_printf(l->a,
+                                     "%sReadiness probe failed: read tcp 10.0.0.1:%s->10.0.0.9:8080"
+                                     ": read: connection reset by peer%0700d",
+                                     marks[i], ports[i], 7));
+        (void)lab_judge(l);
+        const struct finding *f = lab_finding(l, "probe_failing");
+        if (f == NULL || f->evidence.n < 2) {
+            fail_msg("the probe is not told of");
+            return;
+        }
+        const char *value = LIST_AT(struct evidence, f->evidence, 1)->value;
+        assert_true(
+            strncmp(value, "Readiness probe failed: read tcp 10.0.0.1->10.0.0.9:8080", 56) == 0);
+        if (i == 1) {
+            assert_string_equal(f->message, message);
+            assert_string_equal(value, evidence);
+        }
+        message = arena_strdup(a, f->message);
+        evidence = arena_strdup(a, value);
+    }
+    arena_free(a);
+    lab_free(l);
+}
+
 /* All gates open and Ready not: kubelet's, of each node that has such a pod. */
 static void every_node_whose_kubelet_lags_is_named(void **state)
 {
@@ -959,6 +997,7 @@ int main(void)
         cmocka_unit_test(a_gate_that_awaits_the_next_look_changes_nothing),
         cmocka_unit_test(many_pods_have_one_finding_of_their_binding),
         cmocka_unit_test(what_fails_again_reads_the_same),
+        cmocka_unit_test(what_is_warned_of_again_reads_the_same),
         cmocka_unit_test(every_node_whose_kubelet_lags_is_named),
         cmocka_unit_test(commands_fit_the_controller),
     };
