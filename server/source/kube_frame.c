@@ -31,8 +31,11 @@ void frame_start(struct frame_reader *r, enum frame_form form)
 
 bool frame_feed(struct frame_reader *r, const char *data, size_t len, struct err *err)
 {
-    buf_consume(&r->in, r->used);
-    r->used = 0;
+    /* What is used up makes room when there is at least as much of it as must be moved. */
+    if (r->used >= frame_pending(r) || len > r->in.limit - r->in.len) {
+        buf_consume(&r->in, r->used);
+        r->used = 0;
+    }
     return buf_add(&r->in, data, len) ||
            err_set(err, ERR_INPUT, "more than %zu bytes wait to be read", r->in.limit);
 }
