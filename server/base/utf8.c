@@ -31,28 +31,29 @@ size_t utf8_length(const unsigned char *p, size_t room)
     return bad ? 0 : n;
 }
 
-/* Bytes of plain text (0x01 to 0x7f) at the front, eight at a time: most of what comes is that. */
-static size_t ascii_prefix(const unsigned char *p, size_t len)
+/* Copies plain text (0x01 to 0x7f), which most of what comes is, eight bytes at a time; the length
+ * of the plain part at the front, to within eight bytes. */
+static size_t copy_plain(char *to, const unsigned char *from, size_t len)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t highs = UINT64_C(0x8080808080808080);
     size_t i = 0;
     for (; i + 8 <= len; i += 8) {
         uint64_t w;
-        memcpy(&w, p + i, sizeof w);
+        memcpy(&w, from + i, sizeof w);
         if (((w | (w - ones)) & highs) != 0) { /* a high bit, or a zero byte (or one after it) */
             break;
         }
+        memcpy(to + i, &w, sizeof w);
     }
     return i;
 }
 
 static size_t valid_prefix(const unsigned char *p, size_t len)
 {
-    size_t i = ascii_prefix(p, len);
+    size_t i = 0;
     while (i < len) {
-        bool ascii = p[i] != '\0' && p[i] < 0x80; /* most of a short text: without a call */
-        size_t n = ascii ? 1 : p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
+        size_t n = p[i] == '\0' ? 0 : utf8_length(p + i, len - i);
         if (n == 0) {
             break;
         }
@@ -61,17 +62,16 @@ static size_t valid_prefix(const unsigned char *p, size_t len)
     return i;
 }
 
-const char *utf8_clean(struct arena *a, const char *data, size_t len)
+/* A text that is not plain. */
+static const char *mend(struct arena *a, const unsigned char *p, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)data;
-    size_t good = len != 0 ? valid_prefix(p, len) : 0;
-    if (good == len) {
-        return arena_strndup(a, data, len);
+    size_t n = valid_prefix(p, len);
+    if (n == len) {
+        return arena_strndup(a, (const char *)p, len);
     }
-    char *out = arena_alloc(a, good + (len - good) * 3 + 1);
-    memcpy(out, data, good);
-    size_t n = good;
-    for (size_t i = good; i < len;) {
+    char *out = arena_text(a, n + (len - n) * 3 + 1);
+    memcpy(out, p, n);
+    for (size_t i = n; i < len;) {
         size_t run = valid_prefix(p + i, len - i);
         memcpy(out + n, p + i, run);
         n += run;
@@ -83,5 +83,20 @@ const char *utf8_clean(struct arena *a, const char *data, size_t len)
         }
     }
     out[n] = '\0';
+    return out;
+}
+
+const char *utf8_clean(struct arena *a, const char *data, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    char *out = arena_text(a, len + 1);
+    size_t i = copy_plain(out, p, len);
+    for (; i < len && p[i] < 0x80 && p[i] != '\0'; i++) {
+        out[i] = (char)p[i];
+    }
+    if (i < len) {
+        return mend(a, p, len);
+    }
+    out[len] = '\0';
     return out;
 }

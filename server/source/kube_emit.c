@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 
-enum { BATCH_OBJECTS = 256, BATCH_BYTES = 256 << 10, BATCH_CHUNK = 16384, ALIVE_MS = 20000 };
+/* BATCH_BYTES: a batch of a list fills four shared chunks of its arena and begins no fifth. */
+enum { BATCH_OBJECTS = 256, BATCH_BYTES = 240 << 10, EVENTS_CHUNK = 16384, ALIVE_MS = 20000 };
 
 void emit_init(struct kube_emit *e, enum kind kind, struct queue *out)
 {
@@ -58,7 +59,7 @@ void emit_flush_wait(struct kube_emit *e)
 static bool is_full(const struct kube_emit *e)
 {
     return e->batch != NULL &&
-           (e->batch->n_objects == BATCH_OBJECTS || change_weight(e->batch) > BATCH_BYTES);
+           (e->batch->n_objects == BATCH_OBJECTS || arena_used(e->batch->arena) > BATCH_BYTES);
 }
 
 bool emit_ready(struct kube_emit *e)
@@ -69,7 +70,7 @@ bool emit_ready(struct kube_emit *e)
 void *emit_record(struct kube_emit *e, struct arena **ret_arena)
 {
     if (e->batch == NULL) {
-        struct change *c = change_new(CHANGE_OBJECTS, BATCH_CHUNK);
+        struct change *c = change_new(CHANGE_OBJECTS, e->in_list ? ARENA_SHARED : EVENTS_CHUNK);
         c->objects = arena_array(c->arena, struct change_object, BATCH_OBJECTS);
         c->kind = e->kind;
         c->received_at = clock_unix_ms();
