@@ -67,11 +67,14 @@ struct field {
     const char *map_of; /* JSON only; FIELD_LIST over a JSON object: key lands in this sub-field */
 };
 
+struct field_plan;
+
 struct field_table {
     const char *name;
     uint32_t size; /* bytes of the record struct the offsets refer to */
     uint32_t n;
     const struct field *fields;
+    struct field_plan *plan; /* room of the table's own, filled at first use: see field_plan.h */
     /* Tables of the same struct whose fields this kind lacks: cleared too. NULL-ended; NULL = none.
      */
     const struct field_table *const *also;

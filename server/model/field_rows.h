@@ -3,12 +3,13 @@
 #ifndef GATEHOUSE_MODEL_FIELD_ROWS_H
 #define GATEHOUSE_MODEL_FIELD_ROWS_H
 
-#include "model/field.h"
+#include "model/field_plan.h"
 
 #define N(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
 #define TABLE(id, text, type, rows)                                                                \
+    static struct field_plan id##_plan;                                                            \
     static const struct field_table id = {                                                         \
-        .name = (text), .size = sizeof(type), .n = N(rows), .fields = (rows)}
+        .name = (text), .size = sizeof(type), .n = N(rows), .fields = (rows), .plan = &id##_plan}
 
 #define STR(k, p, s, m)                                                                            \
     {                                                                                              \

@@ -87,5 +87,9 @@ static const struct field spec_fields[] = {
     STR("targetType", 0, maker, type)};
 TABLE(spec, "spec", struct maker, spec_fields);
 static const struct field maker_fields[] = {MSG("metadata", 0, metadata), MSG("spec", 0, spec)};
-const struct field_table maker_table = {
-    .name = "object", .size = sizeof(struct maker), .n = N(maker_fields), .fields = maker_fields};
+static struct field_plan maker_plan;
+const struct field_table maker_table = {.name = "object",
+                                        .size = sizeof(struct maker),
+                                        .n = N(maker_fields),
+                                        .fields = maker_fields,
+                                        .plan = &maker_plan};

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/field_plan.h"
+
 #define N(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
 #define INT(k, s, m)                                                                               \
     {                                                                                              \
@@ -34,18 +36,24 @@ static const struct field gate_fields[] = {
     STR("reason", gate_track, reason),
     INT("reason_since", gate_track, reason_since),
 };
-static const struct field_table gate_table = {
-    .name = "gate", .size = sizeof(struct gate_track), .n = N(gate_fields), .fields = gate_fields};
+static struct field_plan gate_table_plan;
+static const struct field_table gate_table = {.name = "gate",
+                                              .size = sizeof(struct gate_track),
+                                              .n = N(gate_fields),
+                                              .fields = gate_fields,
+                                              .plan = &gate_table_plan};
 static const struct field target_fields[] = {
     STR("binding", target_track, binding),
     INT("port", target_track, port),
     STR("state", target_track, state),
     STR("reason", target_track, reason),
 };
+static struct field_plan target_table_plan;
 static const struct field_table target_table = {.name = "target",
                                                 .size = sizeof(struct target_track),
                                                 .n = N(target_fields),
-                                                .fields = target_fields};
+                                                .fields = target_fields,
+                                                .plan = &target_table_plan};
 static const struct field track_fields[] = {
     INT("first_seen_at", pod_track, first_seen_at),
     INT("containers_ready_at", pod_track, containers_ready_at),
@@ -68,10 +76,12 @@ static const struct field track_fields[] = {
      .offset = offsetof(struct pod_track, targets),
      .sub = &target_table},
 };
+static struct field_plan pod_track_table_plan;
 const struct field_table pod_track_table = {.name = "track",
                                             .size = sizeof(struct pod_track),
                                             .n = N(track_fields),
-                                            .fields = track_fields};
+                                            .fields = track_fields,
+                                            .plan = &pod_track_table_plan};
 
 static bool is_first_sight(const struct pod_sheet *p)
 {

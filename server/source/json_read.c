@@ -25,13 +25,14 @@ void read_sort_kvs(struct kv *items, uint32_t n)
     }
 }
 
-bool read_keep(const struct field *f, const char *key)
+bool read_keep(const struct field *f, const char *key, size_t len)
 {
     if (f->keep == NULL) {
         return true;
     }
     for (const char *const *k = f->keep; *k != NULL; k++) {
-        if (strncmp(key, *k, strlen(*k)) == 0) {
+        size_t n = strlen(*k);
+        if (len >= n && memcmp(key, *k, n) == 0) {
             return true;
         }
     }
@@ -80,7 +81,7 @@ static void read_kvs(const struct field *f, const json_t *j, struct arena *a, st
     json_t *value = NULL;
     json_object_foreach((json_t *)(uintptr_t)j, key, value)
     {
-        if (read_keep(f, key) && json_is_string(value)) {
+        if (read_keep(f, key, strlen(key)) && json_is_string(value)) {
             items[n++] = (struct kv){utf8_clean(a, key, strlen(key)), text_of(value, a)};
         }
     }
@@ -245,17 +246,29 @@ bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *
 static const struct field status_list_meta[] = {
     {.json = "continue", .pb = 3, .type = FIELD_STR, .offset = STATUS(continue_token)},
     {.json = "resourceVersion", .pb = 2, .type = FIELD_STR, .offset = STATUS(resource_version)}};
-const struct field_table kube_list_meta_table = {
-    .name = "metadata", .size = sizeof(struct kube_status), .n = 2, .fields = status_list_meta};
+static struct field_plan kube_list_meta_table_plan;
+const struct field_table kube_list_meta_table = {.name = "metadata",
+                                                 .size = sizeof(struct kube_status),
+                                                 .n = 2,
+                                                 .fields = status_list_meta,
+                                                 .plan = &kube_list_meta_table_plan};
 static const struct field status_details[] = {
     {.json = "retryAfterSeconds", .pb = 5, .type = FIELD_INT, .offset = STATUS(retry_after)}};
-static const struct field_table status_details_table = {
-    .name = "details", .size = sizeof(struct kube_status), .n = 1, .fields = status_details};
+static struct field_plan status_details_table_plan;
+static const struct field_table status_details_table = {.name = "details",
+                                                        .size = sizeof(struct kube_status),
+                                                        .n = 1,
+                                                        .fields = status_details,
+                                                        .plan = &status_details_table_plan};
 static const struct field status_fields[] = {
     {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &kube_list_meta_table},
     {.json = "message", .pb = 3, .type = FIELD_STR, .offset = STATUS(message)},
     {.json = "reason", .pb = 4, .type = FIELD_STR, .offset = STATUS(reason)},
     {.json = "details", .pb = 5, .type = FIELD_MSG, .sub = &status_details_table},
     {.json = "code", .pb = 6, .type = FIELD_INT, .offset = STATUS(code)}};
-const struct field_table kube_status_table = {
-    .name = "Status", .size = sizeof(struct kube_status), .n = 5, .fields = status_fields};
+static struct field_plan kube_status_table_plan;
+const struct field_table kube_status_table = {.name = "Status",
+                                              .size = sizeof(struct kube_status),
+                                              .n = 5,
+                                              .fields = status_fields,
+                                              .plan = &kube_status_table_plan};

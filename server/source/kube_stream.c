@@ -148,12 +148,20 @@ static const struct field bookmark_meta_fields[] = {
      .pb = 12,
      .type = FIELD_KVS,
      .offset = offsetof(struct bookmark, annotations)}};
-static const struct field_table bookmark_meta = {
-    .name = "metadata", .size = sizeof(struct bookmark), .n = 2, .fields = bookmark_meta_fields};
+static struct field_plan bookmark_meta_plan;
+static const struct field_table bookmark_meta = {.name = "metadata",
+                                                 .size = sizeof(struct bookmark),
+                                                 .n = 2,
+                                                 .fields = bookmark_meta_fields,
+                                                 .plan = &bookmark_meta_plan};
 static const struct field bookmark_fields[] = {
     {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &bookmark_meta}};
-static const struct field_table bookmark_table = {
-    .name = "bookmark", .size = sizeof(struct bookmark), .n = 1, .fields = bookmark_fields};
+static struct field_plan bookmark_plan;
+static const struct field_table bookmark_table = {.name = "bookmark",
+                                                  .size = sizeof(struct bookmark),
+                                                  .n = 1,
+                                                  .fields = bookmark_fields,
+                                                  .plan = &bookmark_plan};
 
 /* One event. */
 struct event {

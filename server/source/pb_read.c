@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "model/field_plan.h"
 #include "source/read.h"
 
 enum { PB_LIST_MAX = 100000 };
@@ -45,23 +46,10 @@ static bool fixed(struct pb *in, size_t n, uint64_t *ret)
     return true;
 }
 
-bool pb_next(struct pb *in, struct pb_item *ret, bool *ret_bad)
+/* Any field, and what is wrong with one; *ret_bad is true already. */
+static bool next_of_any(struct pb *in, struct pb_item *ret, bool *ret_bad)
 {
     uint64_t tag = 0;
-    *ret_bad = false;
-    if (in->p >= in->end) {
-        return false;
-    }
-    *ret_bad = true;
-    /* Nearly all fields: a text or message of a small number and less than 128 bytes. */
-    if (in->end - in->p >= 2 && (in->p[0] & 0x87) == 2 && in->p[0] > 7 && in->p[1] < 0x80 &&
-        in->p[1] <= in->end - in->p - 2) {
-        *ret = (struct pb_item){
-            .number = in->p[0] >> 3, .wire = 2, .bytes = {in->p + 2, in->p + 2 + in->p[1]}};
-        in->p = ret->bytes.end;
-        *ret_bad = false;
-        return true;
-    }
     if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) {
         return false;
     }
@@ -83,37 +71,79 @@ bool pb_next(struct pb *in, struct pb_item *ret, bool *ret_bad)
     return ok;
 }
 
+/* A varint of one or two bytes; two must be there. 0: it is longer. */
+static inline unsigned short_varint(const unsigned char *p, uint32_t *ret)
+{
+    *ret = p[0];
+    if (p[0] < 0x80) {
+        return 1;
+    }
+    *ret = (p[0] & 0x7fU) | (uint32_t)p[1] << 7;
+    return p[1] < 0x80 ? 2 : 0;
+}
+
+/* Nearly all fields are texts and messages of less than 16 KB with a number below 2048: they are
+ * read here, in place; all others, and all damage, there. Only copies are passed on, so that the
+ * caller's cursor and item can live in registers. */
+static inline __attribute__((always_inline)) bool next_field(struct pb *in, struct pb_item *ret,
+                                                             bool *ret_bad)
+{
+    uint32_t tag = 0;
+    uint32_t len = 0;
+    if (in->end - in->p >= 4) {
+        unsigned n = short_varint(in->p, &tag);
+        unsigned m = n != 0 && (tag & 7) == 2 && tag > 7 ? short_varint(in->p + n, &len) : 0;
+        if (m != 0 && (ptrdiff_t)len <= in->end - in->p - (ptrdiff_t)(n + m)) {
+            const unsigned char *p = in->p + n + m;
+            *ret = (struct pb_item){.number = tag >> 3, .wire = 2, .bytes = {p, p + len}};
+            in->p = p + len;
+            *ret_bad = false;
+            return true;
+        }
+    }
+    struct pb rest = *in;
+    struct pb_item item = {0};
+    bool bad = rest.p < rest.end;
+    bool found = bad && next_of_any(&rest, &item, &bad);
+    *in = rest;
+    *ret = item;
+    *ret_bad = bad;
+    return found;
+}
+
+bool pb_next(struct pb *in, struct pb_item *ret, bool *ret_bad)
+{
+    return next_field(in, ret, ret_bad);
+}
+
 static const char *text_of(struct walk *w, struct pb b)
 {
     return utf8_clean(w->arena, (const char *)b.p, (size_t)(b.end - b.p));
 }
 
-/* The value of field `number` of a message of scalars; the last one wins. false when it is missing.
- */
-static bool inner(struct walk *w, struct pb in, uint32_t number, struct pb_item *ret)
+/* The values of fields a and b of a message of scalars; the last of each wins, one that is missing
+ * keeps number 0. */
+static void inner(struct walk *w, struct pb in, uint32_t a, struct pb_item *ret_a, uint32_t b,
+                  struct pb_item *ret_b)
 {
-    bool found = false;
     struct pb_item item;
-    while (pb_next(&in, &item, &w->bad)) {
-        if (item.number == number) {
-            *ret = item;
-            found = true;
+    while (next_field(&in, &item, &w->bad)) {
+        if (item.number == a) {
+            *ret_a = item;
+        } else if (item.number == b) {
+            *ret_b = item;
         }
     }
-    return found && !w->bad;
 }
 
-/* metav1.Time {1: seconds, 2: nanos}; an empty message is no time. */
+/* metav1.Time {1: seconds, 2: nanos}; an empty message is no time, absent nanos are zero. */
 static int64_t time_of(struct walk *w, struct pb in)
 {
     struct pb_item s = {0};
     struct pb_item ns = {0};
-    if (!inner(w, in, 1, &s)) {
-        return 0;
-    }
-    (void)inner(w, in, 2, &ns); /* absent nanos are zero */
+    inner(w, in, 1, &s, 2, &ns);
     int64_t seconds = (int64_t)s.value;
-    if (seconds <= 0 || seconds > INT64_C(253402300799)) { /* year 9999 */
+    if (w->bad || seconds <= 0 || seconds > INT64_C(253402300799)) { /* year 9999 */
         return 0;
     }
     return seconds * 1000 + (int64_t)(ns.value % 1000000000u) / 1000000;
@@ -123,23 +153,25 @@ static int64_t time_of(struct walk *w, struct pb in)
 static const char *ios_of(struct walk *w, struct pb in)
 {
     struct pb_item type = {0};
-    struct pb_item value = {0};
-    (void)inner(w, in, 1, &type); /* absent type is 0, an int */
+    struct pb_item number = {0};
+    struct pb_item text = {0};
+    inner(w, in, 1, &type, 2, &number); /* an absent type is 0, a number; an absent number is 0 */
     if (type.value == 0) {
-        (void)inner(w, in, 2, &value); /* absent is 0 */
         char room[DECIMAL_SIZE];
-        return arena_strdup(w->arena, decimal_text(room, (int32_t)value.value));
+        return arena_strdup(w->arena, decimal_text(room, (int32_t)number.value));
     }
-    return inner(w, in, 3, &value) && value.wire == 2 ? text_of(w, value.bytes) : "";
+    inner(w, in, 2, &number, 3, &text);
+    return text.wire == 2 ? text_of(w, text.bytes) : "";
 }
 
-/* Grows a list in the arena by doubling; old halves stay behind, the arena goes as a whole. */
+/* Grows a list in the arena by doubling; old halves stay behind, the arena goes as a whole. Small
+ * items come in company: labels, conditions. */
 static void *list_push(struct walk *w, const void *items, uint32_t n, size_t size)
 {
-    bool full = n == 0 || (n & (n - 1)) == 0;
+    uint32_t first = size <= 64 ? 4 : 1;
     char *base = (char *)(uintptr_t)items;
-    if (full) {
-        base = arena_alloc(w->arena, (size_t)(n == 0 ? 1 : n * 2) * size);
+    if (n == 0 || (n >= first && (n & (n - 1)) == 0)) { /* full */
+        base = arena_alloc(w->arena, (size_t)(n == 0 ? first : n * 2) * size);
         if (n != 0) {
             memcpy(base, items, (size_t)n * size);
         }
@@ -151,14 +183,14 @@ static void add_pair(struct walk *w, const struct field *f, struct kvs *kvs, str
 {
     struct pb_item key = {0};
     struct pb_item value = {0};
-    if (!inner(w, in, 1, &key) || key.wire != 2 || kvs->n >= PB_LIST_MAX) {
+    inner(w, in, 1, &key, 2, &value);
+    const char *name = (const char *)key.bytes.p;
+    size_t len = (size_t)(key.bytes.end - key.bytes.p);
+    if (w->bad || key.wire != 2 || kvs->n >= PB_LIST_MAX || !read_keep(f, name, len)) {
         return;
     }
-    const char *name = text_of(w, key.bytes);
-    if (!read_keep(f, name)) {
-        return;
-    }
-    const char *text = inner(w, in, 2, &value) && value.wire == 2 ? text_of(w, value.bytes) : "";
+    name = text_of(w, key.bytes);
+    const char *text = value.wire == 2 ? text_of(w, value.bytes) : "";
     struct kv *items = list_push(w, kvs->items, kvs->n, sizeof *items);
     items[kvs->n] = (struct kv){name, text};
     kvs->items = items;
@@ -167,9 +199,11 @@ static void add_pair(struct walk *w, const struct field *f, struct kvs *kvs, str
 
 static void add_string(struct walk *w, const struct field *f, struct strs *strs, struct pb in)
 {
-    struct pb_item value = {0};
     if (f->map_of != NULL) { /* a message of one string */
-        if (!inner(w, in, (uint32_t)f->absent, &value) || value.wire != 2) {
+        struct pb_item value = {0};
+        struct pb_item none = {0};
+        inner(w, in, (uint32_t)f->absent, &value, 0, &none);
+        if (w->bad || value.wire != 2) {
             return;
         }
         in = value.bytes;
@@ -247,36 +281,15 @@ static void number_field(struct walk *w, const struct field *f, uint64_t v, void
     }
 }
 
-/* Which field numbers a table wants, as bits of the number's low six: one look rejects nearly every
- * unwanted field. */
-static uint64_t wanted_bits(const struct field_table *table)
+/* All rows of one number stand side by side in a table (a test holds them to it). */
+static void one_field(struct walk *w, const struct field_table *table, uint32_t row,
+                      const struct pb_item *item, void *record, int depth)
 {
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < table->n; i++) {
-        bits |= UINT64_C(1) << (table->fields[i].pb & 63);
-    }
-    return bits;
-}
-
-/* All rows of one number stand side by side in a table (a test holds them to it); the search starts
- * where the last one ended, for fields come in the order of their numbers. */
-static void one_field(struct walk *w, const struct field_table *table, const struct pb_item *item,
-                      void *record, int depth, uint32_t *hint)
-{
-    uint32_t n = table->n;
-    uint32_t i = *hint;
-    for (uint32_t k = 0; k < n && table->fields[i].pb != item->number; k++) {
-        i = i + 1 == n ? 0 : i + 1;
-    }
-    while (i > 0 && table->fields[i - 1].pb == item->number) {
-        i--;
-    }
-    for (; i < n && table->fields[i].pb == item->number; i++) {
-        *hint = i;
+    for (; row < table->n && table->fields[row].pb == item->number; row++) {
         if (item->wire == 2) {
-            bytes_field(w, &table->fields[i], item->bytes, record, depth);
+            bytes_field(w, &table->fields[row], item->bytes, record, depth);
         } else if (item->wire == 0) {
-            number_field(w, &table->fields[i], item->value, record);
+            number_field(w, &table->fields[row], item->value, record);
         }
     }
 }
@@ -300,15 +313,17 @@ static void fields_of(struct walk *w, const struct field_table *table, struct pb
         return;
     }
     bool bad = false;
-    uint64_t wanted = wanted_bits(table);
-    uint32_t hint = 0;
-    while (!w->bad && pb_next(&in, &item, &bad)) {
-        if ((wanted >> (item.number & 63) & 1) != 0) {
-            one_field(w, table, &item, record, depth, &hint);
+    const struct field_plan *plan = field_plan(table);
+    while (!w->bad && next_field(&in, &item, &bad)) {
+        uint32_t row1 = field_row1(plan, table, item.number);
+        if (row1 != 0) {
+            one_field(w, table, row1 - 1, &item, record, depth);
         }
     }
     w->bad = w->bad || bad;
-    sort_maps(table, record);
+    if (plan->maps) {
+        sort_maps(table, record);
+    }
 }
 
 bool pb_read_table(const struct field_table *table, const void *data, size_t len,

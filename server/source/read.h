@@ -60,7 +60,8 @@ bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *
 
 /* Sorts pairs by key, as both servers and maps of both forms should; inside this folder. */
 void read_sort_kvs(struct kv *items, uint32_t n);
-bool read_keep(const struct field *f, const char *key);
+/* Is a key of a map wanted? */
+bool read_keep(const struct field *f, const char *key, size_t len);
 
 /* v1.Status, the body of errors and of ERROR events. */
 struct kube_status {

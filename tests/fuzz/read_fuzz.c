@@ -5,6 +5,20 @@
 #include "base/json_out.h"
 #include "source/kube_frame.h"
 
+/* What is packed and unpacked is the same record. */
+static void check_copy(const struct field_table *table, const void *record, struct arena *a)
+{
+    AUTO(buf) was = BUF_INIT(64 << 20);
+    AUTO(buf) is = BUF_INIT(64 << 20);
+    struct json_out j = json_out(&was);
+    struct json_out k = json_out(&is);
+    record_dump(table, record, &j);
+    record_dump(table, record_copy(table, record, a), &k);
+    if (strcmp(buf_str(&was), buf_str(&is)) != 0) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The bytes as a body in pieces of `step`. */
@@ -29,6 +43,20 @@ static void frame_all(enum frame_form form, const char *bytes, size_t len, size_
     frame_fini(&r);
 }
 
+/* What is packed and unpacked is the same record. */
+static void check_copy(const struct field_table *table, const void *record, struct arena *a)
+{
+    AUTO(buf) was = BUF_INIT(64 << 20);
+    AUTO(buf) is = BUF_INIT(64 << 20);
+    struct json_out j = json_out(&was);
+    struct json_out k = json_out(&is);
+    record_dump(table, record, &j);
+    record_dump(table, record_copy(table, record, a), &k);
+    if (strcmp(buf_str(&was), buf_str(&is)) != 0) {
+        abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -44,10 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pb_read_object(kind, bytes, len, a, record, &err) ||
         json_read_text(kind, bytes, len, a, record, &err) ||
         unpack_record(table, bytes, len, a, record, &err)) {
-        (void)record_copy(table, record, a);
-        AUTO(buf) out = BUF_INIT(1 << 20);
-        struct json_out j = json_out(&out);
-        record_dump(table, record, &j);
+        check_copy(table, record, a);
     }
     struct pb raw;
     for (int form = FRAME_JSON_WATCH; form <= FRAME_PB_LIST; form++) {

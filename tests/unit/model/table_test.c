@@ -12,6 +12,8 @@
 static void check_table(const struct field_table *t, int depth)
 {
     assert_true(depth < 16);
+    assert_non_null(t->plan); /* the readers need its room */
+    assert_true(t->n < UINT8_MAX);
     for (uint32_t i = 0; i < t->n; i++) {
         for (uint32_t k = i + 1; k < t->n; k++) {
             if (t->fields[k].pb == t->fields[i].pb && t->fields[i].pb != 0) {

@@ -306,6 +306,35 @@ static void a_packed_track_comes_back_whole(void **state)
     lab_free(l);
 }
 
+/* What an earlier version has packed cannot be fetched again: these are its bytes, as it wrote
+ * them.
+ */
+static void a_track_of_the_oldest_layout_is_still_read(void **state)
+{
+    (void)state;
+    static const char oldest[] =
+        "\x01\x0b\x3b\x80\xc0\xe2\x85\xe3\x68\x80\xc0\xe2\x85\xe3\x68\x80\xc0\xe2\x85\xe3\x68"
+        "\x04\x80\xc0\xe2\x85\xe3\x68\x02\x01\xeb\x1ftarget-health.elbv2.k8s.aws/web\0\x80\xc0"
+        "\xe2\x85\xe3\x68\x80\xc0\xe2\x85\xe3\x68\x02\x19"
+        "Elb.InitialHealthChecking\0\x80\xc0\xe2"
+        "\x85\xe3\x68\x01\x0f\x03web\0\xa0\x7e\x07initial\0\x19"
+        "Elb.InitialHealthChecking";
+    AUTO_PTR(arena) a = arena_new(0);
+    struct pod_track t;
+    struct err err = {0};
+    assert_true(unpack_record(&pod_track_table, oldest, sizeof oldest, a, &t, &err));
+    AUTO(buf) out = BUF_INIT(1 << 16);
+    dump(&t, &out);
+    assert_string_equal(
+        buf_str(&out),
+        "{\"first_seen_at\":1800000000000,\"containers_ready_at\":1800000000000,"
+        "\"spell_ready_at\":1800000000000,\"state\":2,\"state_since\":1800000000000,\"watched\":1,"
+        "\"gates\":[{\"type\":\"target-health.elbv2.k8s.aws/web\",\"first_seen_at\":1800000000000,"
+        "\"changed_at\":1800000000000,\"status\":1,\"reason\":\"Elb.InitialHealthChecking\","
+        "\"reason_since\":1800000000000}],\"targets\":[{\"binding\":\"web\",\"port\":8080,"
+        "\"state\":\"initial\",\"reason\":\"Elb.InitialHealthChecking\"}]}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +345,7 @@ int main(void)
         cmocka_unit_test(containers_that_come_and_go),
         cmocka_unit_test(a_silent_group_keeps_its_last_word),
         cmocka_unit_test(a_packed_track_comes_back_whole),
+        cmocka_unit_test(a_track_of_the_oldest_layout_is_still_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
