@@ -13,13 +13,14 @@ import time
 import unittest
 from typing import Any
 
-from harness import BINARY, Gatehouse, Simulator, folder, wait_until
+from harness import BINARY, QUICK, Gatehouse, Simulator, folder, quick, wait_until
 
 FINE, FAILED, USAGE, TIMEOUT, SUPERSEDED, UNREACHABLE = range(6)
 SCENARIO = """
 name: client
 seed: 1
 nodes: 2
+recheck: 3s
 namespaces:
   shop:
     inject: aws-lbc
@@ -27,9 +28,9 @@ namespaces:
       - {name: good, replicas: 3, image: "registry.example/shop/good:1", strategy: {maxSurge: 3, maxUnavailable: 0},
          pod: {start: 1s}, binding: {name: good, health: healthy}}
       - {name: bad, replicas: 2, image: "registry.example/shop/bad:1", strategy: {maxSurge: 1, maxUnavailable: 0},
-         pod: {start: 1s}, binding: {name: bad, health: code-mismatch}}
+         pod: {start: 1s}, binding: {name: bad, health: {profile: code-mismatch, stretch: 0.3}}}
 """
-PACE = {"stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "4s"}]}
+PACE = {**QUICK, "stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "4s"}]}
 
 
 def run(*words: str, server: str = "", stdin: str | None = None, seconds: float = 60.0,
@@ -183,7 +184,7 @@ class Client(unittest.TestCase):
         self.server.stop()
         time.sleep(1.5)
         type(self).server = Gatehouse(self.folder, {**self.config, "listen": f"127.0.0.1:{port}"})
-        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": "alb-fast"})
+        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": quick("alb-fast")})
         waiter.join(100)
         self.assertEqual(done[0].returncode, FINE, (done[0].stdout, done[0].stderr))
         self.assertIn("no answer", done[0].stderr)

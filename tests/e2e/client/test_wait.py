@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 
 from client.proxy import Proxy
-from harness import BINARY, Gatehouse, Simulator, folder, wait_until
+from harness import BINARY, QUICK, Gatehouse, Simulator, folder, quick, wait_until
 
 FINE, FAILED, USAGE, TIMEOUT, SUPERSEDED, UNREACHABLE = range(6)
 WORKLOADS = ("one", "two", "three", "four", "five", "six")
@@ -16,6 +16,7 @@ SCENARIO = """
 name: wait
 seed: 1
 nodes: 2
+recheck: 3s
 namespaces:
   shop:
     inject: aws-lbc
@@ -51,7 +52,7 @@ class Wait(unittest.TestCase):
         scenario.write_text(SCENARIO)
         cls.sim = Simulator(cls.folder, scenario)
         cls.addClassCleanup(cls.sim.stop)
-        cls.config: dict[str, Any] = {"kubernetes": {"kubeconfig": str(cls.sim.kubeconfig)}, "aws": {"mode": "off"}}
+        cls.config: dict[str, Any] = {"kubernetes": {"kubeconfig": str(cls.sim.kubeconfig)}, "aws": {"mode": "off"}, "pace": QUICK}
         cls.server = Gatehouse(cls.folder, cls.config)
         cls.addClassCleanup(lambda: cls.server.stop())
         for name in WORKLOADS:
@@ -73,7 +74,7 @@ class Wait(unittest.TestCase):
         return int(float(next(x for x in text.splitlines() if x.startswith("gatehouse_http_waiters ")).split()[1]))
 
     def heal(self, name: str) -> float:
-        self.sim.control("do", {"do": "health", "binding": f"shop/{name}", "health": "alb-fast"})
+        self.sim.control("do", {"do": "health", "binding": f"shop/{name}", "health": quick("alb-fast")})
         self.server.wait_state("shop", name, "serving")
         return time.monotonic()
 
@@ -95,11 +96,12 @@ class Wait(unittest.TestCase):
         proxy = self.proxy()
         waiter = self.waiter(proxy.url, "shop/deploy/two")
         for n in (1, 2):
-            wait_until("it waits", lambda: self.waiters() == 1)
+            wait_until("it waits", lambda: proxy.streams() == n and self.waiters() > 0)  # one that was cut is seen at the next write
             time.sleep(2.2)  # so long a stream must have lived to be thought well of
             self.assertEqual(proxy.cut(), 1)
             wait_until("it waits again", lambda: proxy.streams() == n + 1)
         self.good(waiter, self.heal("two"))
+        wait_until("nobody is held any more", lambda: self.waiters() == 0)
         self.assertEqual([accept for _, accept in proxy.asked], ["text/event-stream"] * 3, proxy.asked)
 
     def test_a_proxy_that_gathers_answers_costs_one_try(self) -> None:

@@ -17,7 +17,7 @@ import schemathesis
 import yaml
 from alerts.receiver import Receiver
 from contract import document
-from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+from harness import QUICK, ROOT, Gatehouse, Simulator, folder, quick, wait_until
 
 schemathesis.checks.load_all_checks()
 CHECKS = schemathesis.checks.CHECKS.get_by_names(["status_code_conformance", "content_type_conformance", "response_schema_conformance"])
@@ -26,6 +26,7 @@ SCENARIO = """
 name: contract
 seed: 1
 nodes: 2
+recheck: 3s
 namespaces:
   shop:
     inject: aws-lbc
@@ -67,7 +68,7 @@ class Contract(unittest.TestCase):
         cls.server = Gatehouse(cls.folder, {
             "kubernetes": {"kubeconfig": str(cls.sim.kubeconfig)},
             "aws": {"hot_interval": "1s", "idle_interval": "5s", "calls_per_minute": 6000, "burst": 100},
-            "pace": {"stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "4s",
+            "pace": {**QUICK, "stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "4s",
                                                        "runbook": "https://wiki.example/bad"}]},
             "alerts": {"receivers": [cls.receiver.options()]}}, env={"AWS_EC2_METADATA_DISABLED": "", **env})
         cls.addClassCleanup(cls.server.stop)
@@ -220,7 +221,7 @@ class Contract(unittest.TestCase):
         self.repair()  # takes effect while the next test runs
 
     def repair(self) -> None:
-        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": "alb-fast"})
+        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": quick("alb-fast")})
 
     def stream(self, path: str, until: str, also: Any = None) -> list[tuple[str, dict[str, Any]]]:
         """The events of a stream up to the first of that name."""

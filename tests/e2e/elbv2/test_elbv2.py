@@ -9,7 +9,7 @@ import pathlib
 import unittest
 from typing import Any
 
-from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+from harness import QUICK, ROOT, Gatehouse, Simulator, folder, quick, wait_until
 
 BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
 FAST = {"hot_interval": "1s", "idle_interval": "5s", "calls_per_minute": 6000, "burst": 100}
@@ -39,7 +39,7 @@ class Elbv2(unittest.TestCase):
 
     def serve(self, env: dict[str, str], name: str = "gatehouse", **aws: Any) -> Gatehouse:
         server = Gatehouse(self.folder, {"kubernetes": {"kubeconfig": str(self.sim.kubeconfig)}, "aws": {**FAST, **aws},
-                                         "pace": {"stale_after": "15s"}}, name=name,
+                                         "pace": {**QUICK, "stale_after": "15s"}}, name=name,
                            env={"AWS_EC2_METADATA_DISABLED": "", **env})
         self.addCleanup(server.stop)
         return server
@@ -109,7 +109,7 @@ class Elbv2(unittest.TestCase):
         server = self.serve(self.plain)
         self.healthy(server)
         server.wait_state("shop", "good", "serving")
-        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
+        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": quick("timeout"), "scope": "all"})
         server.wait_state("shop", "good", "exposed", seconds=40)
         wait_until("the targets are unhealthy", lambda: all(p["targets"][0]["state"] == "unhealthy" for p in self.pods(server)), 60)
         codes = wait_until("its cause is named", lambda: [c["code"] for c in server.rollout("shop", "good")["causes"]], 5)
@@ -181,7 +181,7 @@ class Elbv2(unittest.TestCase):
         status, headers, body = server.request(path.format("good"), method="POST")
         self.assertEqual((status, json.loads(body)["type"]), (429, "/problems/too_soon"))
         self.assertIn(int(headers["retry-after"]), range(1, 6))
-        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
+        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": quick("timeout"), "scope": "all"})
         ask_until("unhealthy")
         self.assertEqual(server.request(path.format("none"), method="POST")[0], 404)
         status, _, _ = server.request(path.format("good"), {"origin": "https://evil.example"}, "POST")
@@ -205,7 +205,7 @@ class Elbv2(unittest.TestCase):
         return whole
 
     def test_attributes_are_read_when_a_finding_needs_them(self) -> None:
-        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": "alb-fast"})
+        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": quick("alb-fast")})
         self.sim.control("do", {"do": "group", "binding": "shop/good", "drain": "20s"})
         server = self.serve(self.plain)
         self.healthy(server)

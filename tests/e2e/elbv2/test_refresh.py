@@ -9,7 +9,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from elbv2 import test_elbv2
-from harness import BINARY, Gatehouse, wait_until
+from harness import BINARY, Gatehouse, quick, wait_until
 
 FINE, FAILED, USAGE, TIMEOUT, SUPERSEDED, UNREACHABLE = range(6)
 PLAN = {"hot_interval": "5m", "idle_interval": "5m"}  # nothing is asked for by itself while a test runs
@@ -35,7 +35,7 @@ class Refresh(unittest.TestCase):
         self.wait_gates(server)
         self.assertEqual(self.call(server, FINE, "shop/good").stdout,
                          "shop/good: ELBv2 was asked\n  good: 3 of 3 targets healthy\n")
-        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": "timeout", "scope": "all"})
+        self.sim.control("do", {"do": "health", "binding": "shop/good", "health": quick("timeout"), "scope": "all"})
 
         def worse() -> bool:
             done = self.call(server, FINE, "-n", "shop", "good")

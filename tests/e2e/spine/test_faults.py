@@ -7,7 +7,7 @@ import signal
 import unittest
 import urllib.request
 
-from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+from harness import QUICK, ROOT, Gatehouse, Simulator, folder, wait_until
 
 BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
 
@@ -32,7 +32,7 @@ class Faults(unittest.TestCase):
         self.addCleanup(self.sim.stop)
 
     def config(self, **more: object) -> dict:
-        return {"kubernetes": {"kubeconfig": str(self.sim.kubeconfig), **more}, "aws": {"mode": "off"}}
+        return {"kubernetes": {"kubeconfig": str(self.sim.kubeconfig), **more}, "aws": {"mode": "off"}, "pace": QUICK}
 
     def held(self) -> set[tuple[str, str]]:
         """What the API server itself holds: (pod, ip) of every namespace."""
@@ -103,7 +103,7 @@ class Faults(unittest.TestCase):
         return {f["code"]: f for f in server.get("/audit")["cluster_findings"] if f["object"] == "Source/kubernetes"}
 
     def test_a_source_that_is_gone_leaves_its_rows_and_says_so(self) -> None:
-        server = Gatehouse(self.folder, {**self.config(), "pace": {"stale_after": "15s"}})
+        server = Gatehouse(self.folder, {**self.config(), "pace": {**QUICK, "stale_after": "15s"}})
         self.addCleanup(server.stop)
         server.wait_state("shop", "good", "serving")
         self.assertEqual(self.sources_at_fault(server), {})

@@ -6,9 +6,9 @@ import threading
 import unittest
 import urllib.request
 
-from harness import ROOT, Gatehouse, Simulator, folder, wait_until
+from harness import QUICK, ROOT, Gatehouse, Simulator, folder, quick, wait_until
 
-PACE = {"stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "8s"}]}
+PACE = {**QUICK, "stuck_min": "2s", "overrides": [{"namespace": "shop", "workload": "bad", "stuck_after": "8s"}]}
 BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
 
 
@@ -76,7 +76,7 @@ class Rollouts(unittest.TestCase):
         pods = self.server.get("/namespaces/shop/rollouts/deployment/bad/pods")["items"]
         self.assertEqual({p["state"] for p in pods if p["is_new"]}, {"failing"})
         self.assertEqual(pods[0]["truth"]["gate"], "no")
-        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": "alb-fast"})
+        self.sim.control("do", {"do": "health", "binding": "shop/bad", "health": quick("alb-fast")})
         found = self.server.wait_state("shop", "bad", "serving", seconds=90)
         self.assertIsNone(found["cause"])
 
