@@ -197,7 +197,7 @@ static void send_reply(struct inflight *f)
     if (!bare) {
         req->res.content_length = length;
     }
-    if (f->loop->stopping || f->conn->leaving) {
+    if (f->loop->stopping || f->conn->leaving || f->x.req.framed_twice) {
         req->http1_is_persistent = 0;
     }
     if (f->x.req.head) {
@@ -295,6 +295,29 @@ static size_t head_size(const h2o_req_t *req)
     return n;
 }
 
+/* h2o keeps the headers that frame a body to itself: Transfer-Encoding goes before Content-Length,
+ * of two Content-Length the first counts. A proxy in front may choose otherwise and see another
+ * request in what we take for the body (RFC 9112 6.3, 11.2). The head still lies in front of the
+ * body in the socket's buffer, its names in lower case (h2o 2.2 lib/http1.c); no name has a blank
+ * before its colon. */
+static bool is_framed_twice(const h2o_req_t *req, const h2o_buffer_t *in)
+{
+    static const char *const names[] = {"content-length:", "transfer-encoding:"};
+    const char *end = req->entity.base;
+    unsigned found = 0;
+    if (end == NULL || end < in->bytes || end > in->bytes + in->size) {
+        return false;
+    }
+    for (const char *at = in->bytes; at != NULL; at = memchr(at, '\n', (size_t)(end - at))) {
+        at += *at == '\n' ? 1 : 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            size_t n = strlen(names[i]);
+            found += (size_t)(end - at) >= n && memcmp(at, names[i], n) == 0 ? 1 : 0;
+        }
+    }
+    return found > 1;
+}
+
 static void new_id(struct loop *l, char id[REQUEST_ID_SIZE])
 {
     struct shared *s = l->opt.shared;
@@ -323,6 +346,7 @@ static void fill_request(struct inflight *f)
     r->body = req->entity.base != NULL ? req->entity.base : "";
     r->body_len = req->entity.base != NULL ? req->entity.len : 0;
     r->head_bytes = head_size(req);
+    r->framed_twice = is_framed_twice(req, f->conn->sock->input);
     r->text = h2o_mem_alloc_pool(&req->pool, request_text_size(path_len, query_len));
     r->started_us = clock_mono_us();
     new_id(f->loop, r->id);

@@ -51,6 +51,7 @@ struct request {
     const char *body;
     size_t body_len;
     size_t head_bytes; /* of request line and headers, about */
+    bool framed_twice; /* more than one header says where the body ends */
     char id[REQUEST_ID_SIZE];
     int64_t started_us; /* monotonic */
 

@@ -117,6 +117,12 @@ enum outcome worker_serve(struct worker *w, struct exchange *x)
         problem(x, PROBLEM_HEAD_TOO_LARGE, NULL);
         return OUTCOME_ANSWER;
     }
+    if (req->framed_twice) {
+        problem(x, PROBLEM_BAD_REQUEST,
+                "Content-Length and Transfer-Encoding: one of them may say where the body ends, "
+                "and once");
+        return OUTCOME_ANSWER;
+    }
     if (!query_split_path(req)) {
         problem(x, PROBLEM_NOT_FOUND, "the path is not one of this server");
         return OUTCOME_ANSWER;

@@ -145,6 +145,47 @@ static void given_ceilings_when_passed_then_clear_answers(void **state)
     bed_stop(&b);
 }
 
+/* What a proxy may read as another request is neither answered nor left in the connection. */
+static void given_a_body_framed_twice_when_sent_then_refused_and_closed(void **state)
+{
+    (void)state;
+    struct bed b;
+    static const char *const heads[] = {
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\nx: y\r\nCONTENT-LENGTH: 5\r\n",
+        "Content-Length: 5\nContent-Length: 43\n", "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"};
+    bed_start(&b, "");
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        char request[512];
+        (void)snprintf(request, sizeof request,
+                       "%sPOST /livez HTTP/1.1\r\n" HOST "%s\r\n0\r\n\r\n"
+                       "GET /livez HTTP/1.1\r\n" HOST "\r\n",
+                       i == 0 ? "\r\n" : "", heads[i]);
+        const char *text = ask(&b, request, "never"); /* until closed */
+        assert_memory_equal(text, "HTTP/1.1 400 ", 13);
+        assert_non_null(strstr(text, "Connection: close\r\n"));
+        assert_non_null(strstr(text, "content-type: application/problem+json"));
+        assert_non_null(strstr(text, "\"/problems/bad_request\""));
+        assert_null(strstr(text + 1, "HTTP/1.1"));
+    }
+    /* framed once, even if the body or a value speaks of it, it is a request like others */
+    static const char *const fine[] = {
+        "Content-Length: 47\r\n\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        "x: Content-Length: 5\r\nx-content-length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "0\r\n\r\n"};
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+        char request[512];
+        (void)snprintf(request, sizeof request,
+                       "POST /livez HTTP/1.1\r\n" HOST "%sGET /livez HTTP/1.1\r\n" HOST "\r\n",
+                       fine[i]);
+        const char *text = ask(&b, request, "ok\n");
+        assert_memory_equal(text, "HTTP/1.1 405 ", 13);
+        assert_non_null(strstr(text, "HTTP/1.1 200 OK"));
+    }
+    bed_stop(&b);
+}
+
 static void given_a_slow_client_when_it_dribbles_then_others_are_served(void **state)
 {
     (void)state;
@@ -498,6 +539,7 @@ int main(void)
         cmocka_unit_test(given_a_connection_when_kept_then_requests_follow_even_pipelined),
         cmocka_unit_test(given_an_etag_when_sent_back_then_304_and_gzip_has_its_own),
         cmocka_unit_test(given_ceilings_when_passed_then_clear_answers),
+        cmocka_unit_test(given_a_body_framed_twice_when_sent_then_refused_and_closed),
         cmocka_unit_test(given_a_slow_client_when_it_dribbles_then_others_are_served),
         cmocka_unit_test(given_a_waiter_that_left_when_another_comes_then_there_is_room),
         cmocka_unit_test(given_a_redelivery_when_posted_then_the_writer_gets_a_command),
