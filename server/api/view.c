@@ -86,6 +86,36 @@ static void write_sources(struct sources_tail *t, const struct list *rows)
     }
 }
 
+/* A writer that cannot commit leaves the sources' rows as they were, and they still say ok: the
+ * store itself then stands among them, with the last commit as the age of everything. */
+static void add_store(const struct worker *w, struct list *rows)
+{
+    struct writer_metrics m = {0};
+    struct arena *a = reader_arena(w->reader);
+    if (w->shared->writer == NULL) {
+        return;
+    }
+    writer_metrics(w->shared->writer, &m);
+    if (!m.failing && writer_lives(&m)) {
+        return;
+    }
+    char why[512] = "it has not gone round for a minute";
+    if (m.failing) {
+        (void)writer_error(w->shared->writer, why, sizeof why);
+    }
+    int64_t at = m.last_commit_at != 0 ? m.last_commit_at : w->shared->started_at;
+    struct source_seen *all = arena_array(a, struct source_seen, rows->n + 1);
+    if (rows->n > 0) {
+        memcpy(all, rows->items, rows->n * sizeof *all);
+    }
+    all[rows->n] = (struct source_seen){.name = "store",
+                                        .state = SOURCE_FAILING,
+                                        .message = arena_strdup(a, why),
+                                        .since = at,
+                                        .ok_at = at};
+    *rows = (struct list){all, rows->n + 1};
+}
+
 /* The sources, read again each second: their ok_at moves without a commit that anyone is told of.
  */
 static bool refresh_tail(struct worker *w, struct err *err)
@@ -108,6 +138,7 @@ static bool refresh_tail(struct worker *w, struct err *err)
         ok = reader_sources(w->reader, cluster, &rows, err);
     }
     if (ok) {
+        add_store(w, &rows);
         t->brief.limit = TAIL_BYTES;
         t->all.limit = TAIL_BYTES;
         write_sources(t, &rows);

@@ -104,6 +104,9 @@ void worker_drain(struct worker *w);
 /* The request is over: log and metrics. */
 void worker_done(struct worker *w, const struct exchange *x);
 
+/* Has the writer thread gone round of late? Thread: any. */
+bool writer_lives(const struct writer_metrics *m);
+
 /* ---- views ---- */
 
 /* Writes the members of an open object. What the body rests on goes to stamp->slots (with n = 0 it

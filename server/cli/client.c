@@ -346,7 +346,8 @@ bool client_stale(const json_t *answer, const json_t *rollout)
     json_array_foreach(json_object_get(answer, "sources"), i, s)
     {
         const char *state = json_text(s, "state");
-        if (strcmp(json_text(s, "name"), "kubernetes") == 0 &&
+        const char *name = json_text(s, "name");
+        if ((strcmp(name, "kubernetes") == 0 || strcmp(name, "store") == 0) &&
             (strcmp(state, "unreachable") == 0 || strcmp(state, "denied") == 0 ||
              strcmp(state, "failing") == 0)) {
             return true;

@@ -47,7 +47,7 @@ function sourceBanner(s, now) {
   if (!isTrouble(s)) return null;
   const old = s.ageMs === null ? 'There is no data from it yet' : `Its data is ${duration(s.ageMs)} old`;
   const seen = s.ageMs === null ? '' : `; showing what was last seen at ${clock(s.ok_at, now)}`;
-  const level = s.level === 'bad' && s.name === 'kubernetes' ? 'bad' : 'warn';
+  const level = s.level === 'bad' && s.name !== 'aws' ? 'bad' : 'warn';
   return { id: s.name, level, text: `${s.label} is ${s.word}${why}. ${old}${seen}.` };
 }
 

@@ -68,7 +68,7 @@ export const CONTRADICTIONS = {
   fail_open: 'No target is healthy: the load balancer sends traffic to all of them',
 };
 
-export const SOURCE_NAMES = { kubernetes: 'Kubernetes', aws: 'AWS' };
+export const SOURCE_NAMES = { kubernetes: 'Kubernetes', aws: 'AWS', store: 'The database' };
 // State of a source: how bad it is, and the words.
 export const SOURCE_STATES = {
   ok: { level: 'ok', word: 'ok' },

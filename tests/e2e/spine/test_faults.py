@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
+import subprocess
 import unittest
 import urllib.request
 
-from harness import QUICK, ROOT, Gatehouse, Simulator, folder, wait_until
+from harness import BINARY, QUICK, ROOT, Gatehouse, Simulator, folder, wait_until
 
 BASIC = ROOT / "tests/sim/scenarios/basic.yaml"
 
@@ -122,6 +124,32 @@ class Faults(unittest.TestCase):
         source = wait_until("the source is not fine", lambda: next(
             (s for s in server.get("/summary")["sources"] if s["name"] == "kubernetes" and s["state"] != "ok"), None), 40)
         self.assertTrue(source["message"])
+
+    def test_a_store_that_takes_no_writes_is_named_beside_the_sources_until_it_does(self) -> None:
+        server = Gatehouse(self.folder, self.config())
+        self.addCleanup(server.stop)
+        server.wait_state("shop", "good", "serving")
+        status = [str(BINARY), "status", "shop/good", "--server", server.url]
+        self.assertEqual(subprocess.run(status, capture_output=True).returncode, 0)
+
+        def store() -> dict | None:
+            return next((s for s in server.rollout("shop", "good")["sources"] if s["name"] == "store"), None)
+
+        self.assertIsNone(store())
+        path = "/api/v1/namespaces/shop/rollouts/deployment/good"
+        etag = server.request(path)[1]["etag"]
+        resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # as a full disk does
+        self.sim.control("do", {"do": "set-image", "workload": "shop/good", "image": "registry.example/shop/good:full"})
+        source = wait_until("the store is named", store, 20)
+        self.assertEqual(source["state"], "failing")
+        self.assertIn("COMMIT", source["message"])
+        self.assertEqual(source["ok_at"], source["since"])
+        self.assertEqual(server.request(path, {"if-none-match": etag})[0], 200)
+        done = subprocess.run(status, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until("the store is not named any more", lambda: store() is None, 20)
+        wait_until("shown equals held", lambda: self.shown(server) == self.held() != set(), 60, 0.3)
 
 
 if __name__ == "__main__":
