@@ -18,9 +18,10 @@ struct child {
     void *cancelled_arg;
 };
 
-/* Runs it to its end; standard output is appended to out (its limit is the ceiling), standard error
- * goes where ours goes, standard input is /dev/null. ERR_DENIED: cannot start or ends with another
- * status than 0; ERR_TIMEOUT: late or too much output. Blocking. Thread: any. */
+/* Runs it to its end; standard output is appended to out (its limit is the ceiling), the last line
+ * of standard error ends the message when it fails, standard input is /dev/null. ERR_DENIED: cannot
+ * start or ends with another status than 0; ERR_TIMEOUT: late or too much output. Blocking. Thread:
+ * any. */
 bool child_run(const struct child *c, struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

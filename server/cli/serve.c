@@ -316,7 +316,7 @@ static void prepare_process(sigset_t *ret_set)
     (void)pthread_sigmask(SIG_BLOCK, ret_set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a write that fails, as a full disk is */
-    json_object_seed(0); /* before threads: jansson's hash seed is one variable */
+    json_object_seed(0);            /* before threads: jansson's hash seed is one variable */
     http_global_init();
     log_name_thread("main");
 }

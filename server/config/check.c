@@ -31,6 +31,10 @@ bool check_address(const char *text, struct err *err)
     if (colon == NULL || colon == text || colon - text > 255) {
         return err_set(err, ERR_INPUT, "\"%.80s\" is not ADDR:PORT", text);
     }
+    if (text[0] != '[' && memchr(text, ':', (size_t)(colon - text)) != NULL) {
+        return err_set(err, ERR_INPUT, "\"%.80s\": an IPv6 address stands in brackets: [::1]:8080",
+                       text);
+    }
     size_t digits = strspn(colon + 1, "0123456789");
     if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
         strtoul(colon + 1, NULL, 10) > 65535) {
@@ -168,6 +172,9 @@ bool config_check(const struct config *c, const struct config_places *p, struct 
         if (!check_receiver(c, p, i, err)) {
             return false;
         }
+    }
+    if (c->db[0] == '\0') {
+        return fail_option(p, "db", "db: the name of a file is wanted", err);
     }
     return check_listen(c, p, err);
 }

@@ -1,13 +1,16 @@
 /*
  * The YAML layer: a document of libyaml walked by the option table. Every message names file, line
  * and column; unknown keys, repeated keys, wrong node types, tags and second documents are errors.
- * Anchors are resolved by libyaml; nesting is bounded by the table's own depth.
+ * Anchors are resolved by libyaml; nesting is bounded before a document is built.
  */
 #include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
+#include "base/yaml_depth.h"
 #include "config/load.h"
+
+enum { DEPTH_MAX = 16 };
 
 struct walk {
     const char *name;
@@ -253,13 +256,25 @@ static bool walk_mapping(struct walk *w, const struct option_table *table, const
     return true;
 }
 
-static bool parser_error(const char *name, const yaml_parser_t *parser, struct err *err)
+/* Bytes that are no text have an offset and no mark. */
+static yaml_mark_t mark_at(const char *text, size_t offset)
 {
-    size_t line =
-        parser->error == YAML_READER_ERROR ? parser->mark.line : parser->problem_mark.line;
-    size_t column = parser->problem_mark.column;
-    return err_set(err, ERR_INPUT, "%s:%zu:%zu: not YAML: %s", name, line + 1, column + 1,
-                   parser->problem != NULL ? parser->problem : "unreadable");
+    yaml_mark_t m = {.index = offset};
+    for (size_t i = 0; i < offset; i++) {
+        bool ends = text[i] == '\n';
+        m.line += ends;
+        m.column = ends ? 0 : m.column + (((unsigned char)text[i] & 0xc0) != 0x80);
+    }
+    return m;
+}
+
+static bool parser_error(const struct config_places *places, const yaml_parser_t *parser,
+                         const char *text, struct err *err)
+{
+    yaml_mark_t at = parser->error == YAML_READER_ERROR ? mark_at(text, parser->problem_offset)
+                                                        : parser->problem_mark;
+    return err_set(err, ERR_INPUT, "%s:%zu:%zu: not YAML: %s", places->file, at.line + 1,
+                   at.column + 1, parser->problem != NULL ? parser->problem : "unreadable");
 }
 
 static bool walk_document(struct walk *w, struct config *cfg)
@@ -277,13 +292,19 @@ bool config_read_yaml(const char *text, size_t len, struct arena *arena, struct 
     const char *name = places->file;
     yaml_parser_t parser;
     yaml_document_t doc;
+    size_t line = 0;
+    size_t column = 0;
+    if (!yaml_depth_ok(text, len, DEPTH_MAX, &line, &column)) {
+        return err_set(err, ERR_INPUT, "%s:%zu:%zu: nested more than %d levels deep", name, line,
+                       column, DEPTH_MAX);
+    }
     if (!yaml_parser_initialize(&parser)) {
         return err_set(err, ERR_BUG, "%s: libyaml did not start", name);
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     bool ok = yaml_parser_load(&parser, &doc) != 0;
     if (!ok) {
-        (void)parser_error(name, &parser, err);
+        (void)parser_error(places, &parser, text, err);
         yaml_parser_delete(&parser);
         return false;
     }
@@ -292,7 +313,7 @@ bool config_read_yaml(const char *text, size_t len, struct arena *arena, struct 
     yaml_document_delete(&doc);
     if (ok) {
         if (yaml_parser_load(&parser, &doc) == 0) {
-            ok = parser_error(name, &parser, err);
+            ok = parser_error(places, &parser, text, err);
         } else {
             const yaml_node_t *second = yaml_document_get_root_node(&doc);
             if (second != NULL) {

@@ -16,9 +16,11 @@ struct kube_exec {
     const char *command; /* "" = no plugin */
     struct strs args;
     struct kvs env;
-    const char *api_version;  /* client.authentication.k8s.io/v1 or /v1beta1 */
-    const char *cluster_info; /* JSON of spec.cluster for provideClusterInfo; "" = not asked */
-    int64_t timeout_ms;       /* 0 = 30 s */
+    const char *api_version;      /* client.authentication.k8s.io/v1 or /v1beta1 */
+    const char *cluster_info;     /* JSON of spec.cluster for provideClusterInfo; "" = not asked */
+    int64_t timeout_ms;           /* 0 = 30 s */
+    bool (*cancelled)(void *arg); /* as in struct child; NULL = never */
+    void *cancelled_arg;
 };
 
 struct kube_access {

@@ -72,6 +72,8 @@ bool kube_exec_run(const struct kube_exec *exec, struct arena *arena,
                           .env = env_of(exec, arena),
                           .timeout_ms =
                               exec->timeout_ms > 0 ? (int)exec->timeout_ms : EXEC_TIMEOUT_MS,
+                          .cancelled = exec->cancelled,
+                          .cancelled_arg = exec->cancelled_arg,
                           .what = arena_printf(arena, "exec plugin %.200s", exec->command)};
     AUTO(buf) out = BUF_INIT(EXEC_OUTPUT_LIMIT);
     if (!child_run(&child, &out, err)) {

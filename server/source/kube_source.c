@@ -188,8 +188,17 @@ static void *kube_main(void *arg)
     return NULL;
 }
 
+/* A plugin that hangs does not hold the stop. */
+static bool is_stopping(void *arg)
+{
+    const struct kube_source *k = arg;
+    return atomic_load(&k->stop);
+}
+
 bool kube_source_start(struct kube_source *k, const struct kube_resume *resume, struct err *err)
 {
+    k->access.exec.cancelled = is_stopping;
+    k->access.exec.cancelled_arg = k;
     k->client = kube_client_new(&k->access);
     k->question = ASK_NOTHING;
     k->state = SOURCE_STARTING;

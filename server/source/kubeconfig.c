@@ -12,8 +12,9 @@
 #include "base/digest.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "base/yaml_depth.h"
 
-enum { KUBECONFIG_ITEMS = 1000, CLUSTER_JSON_LIMIT = 8 << 20 };
+enum { KUBECONFIG_ITEMS = 1000, DEPTH_MAX = 64, CLUSTER_JSON_LIMIT = 8 << 20 };
 
 /* A named cluster, user or context of one file. */
 struct item {
@@ -297,6 +298,12 @@ bool kubeconfig_add(struct kubeconfig *kc, const char *path, const char *text_in
 {
     yaml_parser_t parser;
     yaml_document_t doc;
+    size_t line = 0;
+    size_t column = 0;
+    if (!yaml_depth_ok(text_in, len, DEPTH_MAX, &line, &column)) {
+        return err_set(err, ERR_INPUT, "%s:%zu: nested more than %d levels deep", path, line,
+                       DEPTH_MAX);
+    }
     if (!yaml_parser_initialize(&parser)) {
         return err_set(err, ERR_BUG, "%s: libyaml did not start", path);
     }

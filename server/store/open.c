@@ -36,6 +36,14 @@ static const struct migration migrations[] = {
 #pragma GCC diagnostic pop
 enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
 
+/* A link stands for its file: the lock and the notes lie beside that, as SQLite's own files do. */
+static char *path_of(const char *path)
+{
+    struct stat st;
+    char *file = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+    return file != NULL ? file : xstrdup(path);
+}
+
 /* One writer a file: the lock goes with the process, also when it is killed. */
 static bool lock_file(struct store *s, struct err *err)
 {
@@ -243,7 +251,7 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
 {
     struct store *s = xcalloc(1, sizeof *s);
     char *note = NULL;
-    s->path = xstrdup(opt->path);
+    s->path = path_of(opt->path);
     s->cluster_name = xstrdup(opt->cluster_name);
     s->opened_at = clock_unix_ms();
     s->stale_after_ms = STALE_AFTER_MS;

@@ -96,7 +96,7 @@ bool reader_namespace(struct reader *r, int64_t cluster, const char *name, bool 
     if (!cluster_name(r, cluster, &in, err)) {
         return false;
     }
-    sqlite3_stmt *st = db_get(&r->db, READ_NS_BY_NAME);
+    sqlite3_stmt *st = db_get(&r->db, READ_NS_SEEN);
     db_bind(st, "it", cluster, name);
     if (!db_step(&r->db, st, &row, err)) {
         return false;

@@ -189,21 +189,27 @@ static bool save_revision(struct store *s, int64_t workload_id, const struct rol
     if (!load_current(s, workload_id, &c, err)) {
         return false;
     }
-    if (!c.found || strcmp(c.hash, v->revision_hash) != 0) {
+    bool other = !c.found || strcmp(c.hash, v->revision_hash) != 0;
+    if (other && !v->observed) {
+        return true; /* made or changed just now: the hash is still that of the pods before */
+    }
+    if (other) {
         if (!start_revision(s, workload_id, v, err) || !load_current(s, workload_id, &c, err)) {
             return false;
         }
     }
     int64_t served = c.served_at != 0 ? c.served_at : v->served_at;
     const char *outcome = served != 0 ? "served" : v->state == ROLLOUT_FAILED ? "failed" : "";
+    /* The number goes with the objects that told it, before the last pods do. */
+    const char *number = v->revision[0] != '\0' ? v->revision : c.revision;
     const char *cause = v->primary != NULL ? v->primary->code : c.cause;
     bool same = served == c.served_at && strcmp(outcome, c.outcome) == 0 && c.pods == v->desired &&
-                strcmp(cause, c.cause) == 0 && strcmp(c.revision, v->revision) == 0;
+                strcmp(cause, c.cause) == 0 && strcmp(c.revision, number) == 0;
     if (same) {
         return true;
     }
     sqlite3_stmt *st = db_get(&s->db, SQL_REVISION_UPDATE);
-    db_bind(st, "ititti", served, outcome, v->desired, cause, v->revision, c.id);
+    db_bind(st, "ititti", served, outcome, v->desired, cause, number, c.id);
     return db_run(&s->db, st, err);
 }
 

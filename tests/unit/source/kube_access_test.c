@@ -227,12 +227,15 @@ static void without_a_kubeconfig_the_account_of_the_pod_is_used(void **state)
 static void mistakes_are_named_with_their_place(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
+    char deep[80] = "\n";
+    memset(deep + 1, '[', 70);
+    const struct {
         const char *text;
         const char *says;
     } cases[] = {
         {"clusters: [", ": not YAML: did not find"},
         {"just text", "a mapping is wanted"},
+        {deep, "/etc/k/config:2: nested more than 64 levels deep"},
         {"kind: Config\n", "no current-context"},
         {"current-context: c\n", "there is no context \"c\""},
         {"current-context: c\ncontexts: [{name: c, context: {cluster: q}}]\n",
@@ -331,6 +334,16 @@ static void a_plugin_may_give_a_certificate(void **state)
     assert_int_equal(answer.expires, 0);
 }
 
+static void a_plugin_that_complains_a_lot_is_heard_out(void **state)
+{
+    struct fixture *f = *state;
+    struct kube_exec e = script(f, "#!/bin/sh\nhead -c 3000000 /dev/zero >&2\n"
+                                   "echo '" CREDENTIAL("\"token\":\"t1\"") "'\n");
+    struct kube_exec_answer answer;
+    assert_true(kube_exec_run(&e, f->a, &answer, &f->err));
+    assert_string_equal(answer.token, "t1");
+}
+
 static void bad_plugins_are_errors_in_time(void **state)
 {
     struct fixture *f = *state;
@@ -349,6 +362,9 @@ static void bad_plugins_are_errors_in_time(void **state)
         {"#!/bin/sh\nsleep 30\n", "did not finish in time"},
         {"#!/bin/sh\nexec >&-\nsleep 30\n", "ended with status -1"}, /* silent but not done */
         {"#!/bin/sh\nexec yes\n", "printed too much"},
+        {"#!/bin/sh\necho first >&2\nprintf 'no session:\taws \"sso\" login\n\n' >&2\nexit 7\n",
+         "ended with status 7: no session:?aws ?sso? login"},
+        {"#!/bin/sh\nyes wait >&2\nexit 0\n", "did not finish in time: wait"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct kube_exec e = script(f, cases[i].body);
@@ -467,6 +483,7 @@ int main(void)
         TEST(damaged_files_never_crash),
         TEST(a_plugin_gets_arguments_and_environment_and_gives_a_token),
         TEST(a_plugin_may_give_a_certificate),
+        TEST(a_plugin_that_complains_a_lot_is_heard_out),
         TEST(bad_plugins_are_errors_in_time),
         TEST(many_refused_requests_renew_a_plugin_once),
         TEST(a_plugin_that_fails_is_not_run_by_everyone),

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 #include <curl/curl.h>
@@ -195,6 +196,7 @@ struct run {
     struct queue *queue;
     struct buf log;
     char kubeconfig[64];
+    const char *user; /* its user, in YAML; NULL = none */
 };
 
 static void run_init(struct run *r)
@@ -214,10 +216,12 @@ static bool run_new(struct run *r, struct err *err)
     int fd = mkstemp(r->kubeconfig);
     FILE *f = fdopen(fd, "w");
     assert_non_null(f);
-    (void)fprintf(f,
-                  "current-context: c\nclusters: [{name: c, cluster: {server: "
-                  "'http://127.0.0.1:%d'}}]\ncontexts: [{name: c, context: {cluster: c}}]\n",
-                  r->server->port);
+    (void)fprintf(
+        f,
+        "current-context: c\nclusters: [{name: c, cluster: {server: "
+        "'http://127.0.0.1:%d'}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+        "users: [{name: u, user: {%s}}]\n",
+        r->server->port, r->user != NULL ? r->user : "");
     (void)fclose(f);
     r->options.kubeconfig = r->kubeconfig;
     return kube_source_new(&r->options, r->queue, &r->source, err);
@@ -291,6 +295,32 @@ static void run_end(struct run *r)
     queue_free(r->queue, drop);
     buf_fini(&r->log);
     (void)unlink(r->kubeconfig);
+}
+
+static void a_plugin_that_hangs_does_not_hold_the_stop(void **state)
+{
+    (void)state;
+    struct run r;
+    char mark[] = "/tmp/gatehouse-plugin-XXXXXX";
+    char user[256];
+    struct stat st = {0};
+    int fd = mkstemp(mark);
+    (void)close(fd);
+    (void)snprintf(user, sizeof user,
+                   "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, "
+                   "args: [-c, 'echo runs > %s; sleep 30']}",
+                   mark);
+    run_init(&r);
+    r.user = user;
+    run_start(&r, NULL);
+    int64_t end = clock_mono_ms() + 10000;
+    while (st.st_size == 0) {
+        assert_true(clock_mono_ms() < end);
+        drain(&r);
+        assert_int_equal(stat(mark, &st), 0);
+    }
+    run_end(&r);
+    (void)unlink(mark);
 }
 
 static void every_kind_the_server_has_is_followed_pods_last(void **state)
@@ -561,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_stale_group_is_settled_as_failing),
         cmocka_unit_test(a_fresh_version_beside_a_stale_one_counts),
         cmocka_unit_test(a_group_that_fails_does_not_hold_up_the_others),
+        cmocka_unit_test(a_plugin_that_hangs_does_not_hold_the_stop),
         cmocka_unit_test(plain_discovery_is_understood),
         cmocka_unit_test(rows_of_the_same_cluster_are_resumed),
         cmocka_unit_test(rows_of_another_cluster_are_not),

@@ -397,6 +397,33 @@ static void a_kill_in_the_middle_loses_no_committed_row(void **state)
     bed_fini(&b);
 }
 
+static void a_link_is_another_name_of_a_database_in_use(void **state)
+{
+    (void)state;
+    struct bed b;
+    char link[128];
+    struct store *second = NULL;
+    struct err err = {0};
+    char *note = NULL;
+    bed_init(&b);
+    (void)snprintf(link, sizeof link, "%s.link", b.path);
+    assert_int_equal(symlink(b.path, link), 0);
+    struct store_options opt = {.path = link,
+                                .cluster_name = "test",
+                                .cache_bytes = 8 << 20,
+                                .wal_limit_bytes = 8 << 20,
+                                .keep_history_ms = INT64_C(86400000) * 30,
+                                .keep_bytes = INT64_C(1) << 30};
+    assert_false(store_open(&opt, &second, &note, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    bed_close(&b);
+    assert_true(store_open(&opt, &second, &note, &err)); /* alone it is as good a name */
+    store_close(second);
+    assert_int_equal(unlink(link), 0);
+    bed_open(&b);
+    bed_fini(&b);
+}
+
 static void bodies_of_another_shape_are_listed_anew(void **state)
 {
     (void)state;
@@ -439,6 +466,7 @@ int main(void)
         cmocka_unit_test(migrations_go_forward_one_by_one),
         cmocka_unit_test(a_file_of_version_one_goes_forward),
         cmocka_unit_test(an_empty_file_becomes_a_store),
+        cmocka_unit_test(a_link_is_another_name_of_a_database_in_use),
         cmocka_unit_test(bodies_of_another_shape_are_listed_anew),
         cmocka_unit_test(a_kill_in_the_middle_loses_no_committed_row),
     };
