@@ -1,23 +1,10 @@
 /* Both readers, the framing and the packer on any bytes: an error or a record, never a crash. The
  * first byte picks the kind. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json_out.h"
 #include "source/kube_frame.h"
-
-/* What is packed and unpacked is the same record. */
-static void check_copy(const struct field_table *table, const void *record, struct arena *a)
-{
-    AUTO(buf) was = BUF_INIT(64 << 20);
-    AUTO(buf) is = BUF_INIT(64 << 20);
-    struct json_out j = json_out(&was);
-    struct json_out k = json_out(&is);
-    record_dump(table, record, &j);
-    record_dump(table, record_copy(table, record, a), &k);
-    if (strcmp(buf_str(&was), buf_str(&is)) != 0) {
-        abort();
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
