@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,6 +43,18 @@ static char *path_of(const char *path)
     struct stat st;
     char *file = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
     return file != NULL ? file : xstrdup(path);
+}
+
+/* SQLite opens what it may only read, and complains of the first statement that writes. */
+static bool check_writable(const char *path, struct err *err)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+    const char *folder = dirname(copy); /* may be a text of its own */
+    if (access(path, W_OK) != 0 && errno != ENOENT) {
+        return err_set(err, ERR_STORE, "%s cannot be written: %s", path, strerror(errno));
+    }
+    return access(folder, W_OK) == 0 ||
+           err_set(err, ERR_STORE, "the folder of %s cannot be written: %s", path, strerror(errno));
 }
 
 /* One writer a file: the lock goes with the process, also when it is killed. */
@@ -260,8 +273,8 @@ bool store_open(const struct store_options *opt, struct store **ret, char **ret_
     s->scratch = arena_new(0);
     buf_init(&s->pack, PACK_LIMIT);
     store_set_limits(s, opt->keep_history_ms, opt->keep_bytes);
-    bool ok = lock_file(s, err) && prepare_file(s, &note, err) && open_database(s, opt, err) &&
-              know_file(s, err) &&
+    bool ok = check_writable(s->path, err) && lock_file(s, err) && prepare_file(s, &note, err) &&
+              open_database(s, opt, err) && know_file(s, err) &&
               (opt->default_checkpointing ||
                checkpoint_start(s->path, opt->wal_limit_bytes, &s->m_commits, &s->listing,
                                 &s->checkpoint, err));

@@ -397,6 +397,43 @@ static void a_kill_in_the_middle_loses_no_committed_row(void **state)
     bed_fini(&b);
 }
 
+/* In a child that is nobody: root may write everything. */
+static void what_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t folder;
+        mode_t file;
+        const char *says;
+    } cases[] = {{0777, 0444, "test.db cannot be written"}, {0555, 0666, "the folder of "}};
+    struct bed b;
+    char lock[128];
+    bed_init(&b);
+    bed_close(&b);
+    (void)snprintf(lock, sizeof lock, "%s.lock", b.path);
+    assert_int_equal(chmod(lock, 0666), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int status = -1;
+        assert_int_equal(chmod(b.path, cases[i].file), 0);
+        assert_int_equal(chmod(b.dir, cases[i].folder), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct store_options opt = {.path = b.path, .cluster_name = "test"};
+            struct store *s = NULL;
+            char *note = NULL;
+            struct err err = {0};
+            bool left = geteuid() != 0 || setuid(65534) == 0;
+            bool refused = left && !store_open(&opt, &s, &note, &err);
+            _exit(refused && strstr(err.text, cases[i].says) != NULL ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(chmod(b.dir, 0700), 0);
+    bed_open(&b);
+    bed_fini(&b);
+}
+
 static void a_link_is_another_name_of_a_database_in_use(void **state)
 {
     (void)state;
@@ -466,6 +503,7 @@ int main(void)
         cmocka_unit_test(migrations_go_forward_one_by_one),
         cmocka_unit_test(a_file_of_version_one_goes_forward),
         cmocka_unit_test(an_empty_file_becomes_a_store),
+        cmocka_unit_test(what_cannot_be_written_is_named),
         cmocka_unit_test(a_link_is_another_name_of_a_database_in_use),
         cmocka_unit_test(bodies_of_another_shape_are_listed_anew),
         cmocka_unit_test(a_kill_in_the_middle_loses_no_committed_row),
