@@ -67,6 +67,8 @@ void source_report(struct kube_source *k, enum source_state state, const char *m
     int64_t now = clock_unix_ms();
     if (state == SOURCE_OK) {
         k->ok_ms = clock_mono_ms();
+    } else if (atomic_load(&k->stop)) {
+        return; /* what the stop itself broke off is no news */
     }
     bool same = state == k->state && strcmp(message, k->message) == 0;
     if (same && (state != SOURCE_OK || clock_mono_ms() < k->heartbeat_due)) {

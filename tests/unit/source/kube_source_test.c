@@ -319,6 +319,11 @@ static void a_plugin_that_hangs_does_not_hold_the_stop(void **state)
         drain(&r);
         assert_int_equal(stat(mark, &st), 0);
     }
+    int64_t start = clock_mono_ms();
+    kube_source_stop(r.source);
+    assert_true(clock_mono_ms() - start < 2000);
+    drain(&r);
+    assert_null(strstr(buf_str(&r.log), "denied")); /* nobody refused us */
     run_end(&r);
     (void)unlink(mark);
 }
