@@ -19,6 +19,7 @@ struct refresh {
     const struct rollout_group *groups;
     struct elb_asked asked[GROUPS_MAX];
     size_t n;
+    int64_t asked_at; /* before the poller knew: an answer is never older */
     struct rollout_info info;
     bool absent; /* the poller has no credentials */
     const char *message;
@@ -71,7 +72,7 @@ static void started_json(const struct refresh *q, struct json_out *j)
         json_close(j, '}');
     }
     json_close(j, ']');
-    json_ktime(j, "now", clock_unix_ms());
+    json_ktime(j, "now", q->asked_at);
 }
 
 static void start(struct worker *w, struct exchange *x, struct refresh *q)
@@ -91,6 +92,7 @@ static void start(struct worker *w, struct exchange *x, struct refresh *q)
         problem(x, PROBLEM_UNAVAILABLE, q->message);
         return;
     }
+    q->asked_at = clock_unix_ms();
     if (!elb_source_refresh(w->shared->opt.elb, q->asked, q->n, &wait_ms, &err)) {
         problem_until(x, PROBLEM_TOO_SOON, err.text, wait_ms);
         return;
