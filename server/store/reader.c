@@ -295,6 +295,15 @@ const void *reader_record(struct reader *r, const struct field_table *table, sql
     return facts_record(table, st, column, r->arena);
 }
 
+void target_words(struct reader *r, sqlite3_stmt *st, int column, struct json_out *j)
+{
+    const struct elb_target *t = reader_record(r, &elb_target_table, st, column);
+    json_kstr(j, "description", t != NULL ? t->description : "");
+    json_kstr(j, "zone", t != NULL ? t->zone : "");
+    json_kstr(j, "anomaly", t != NULL ? t->anomaly : "");
+    json_kstr(j, "administrative_override", t != NULL ? t->override_state : "");
+}
+
 struct page_scan page_scan(struct page *page, int most)
 {
     page->next = (struct keyset){0};

@@ -80,16 +80,12 @@ static bool targets_json(struct reader *r, int64_t id, struct json_out *j, struc
         if (!row) {
             break;
         }
-        const struct elb_target *t = reader_record(r, &elb_target_table, st, 7);
         json_open(j, '{');
         json_kstr(j, "target", db_text(st, 0, NULL));
         json_kint(j, "port", db_int(st, 1));
         json_kstr(j, "state", db_text(st, 2, NULL));
         json_kstr(j, "reason", db_text(st, 3, NULL));
-        json_kstr(j, "description", t != NULL ? t->description : "");
-        json_kstr(j, "zone", t != NULL ? t->zone : "");
-        json_kstr(j, "anomaly", t != NULL ? t->anomaly : "");
-        json_kstr(j, "administrative_override", t != NULL ? t->override_state : "");
+        target_words(r, st, 7, j);
         json_ktime(j, "first_seen_at", db_int(st, 4));
         json_ktime(j, "healthy_at", db_int(st, 5));
         json_ktime(j, "state_since", db_int(st, 6));

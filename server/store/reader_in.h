@@ -43,6 +43,8 @@ bool page_step(struct reader *r, struct page_scan *s, sqlite3_stmt *st, bool *re
  * version: unknown until the next list. Each record starts with its meta. */
 const void *reader_record(struct reader *r, const struct field_table *table, sqlite3_stmt *st,
                           int column);
+/* What a packed target in that column says beside its state, as members of an open object. */
+void target_words(struct reader *r, sqlite3_stmt *st, int column, struct json_out *j);
 /* The columns FINDING_COLUMNS from `first` on; texts copied into the arena when it is given. */
 struct finding_row finding_of(sqlite3_stmt *st, int first, struct arena *a);
 /* A JSON text of ours as a value; `fallback` when it is not one (an older or damaged row). */

@@ -31,7 +31,6 @@ static bool any_target(struct reader *r, bool *ret, struct err *err)
 
 static void target_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
 {
-    const struct elb_target *t = reader_record(r, &elb_target_table, st, 8);
     json_open(j, '{');
     json_kstr(j, "target_group", db_text(st, 0, NULL));
     json_kstr(j, "name", db_text(st, 1, NULL));
@@ -39,10 +38,7 @@ static void target_json(struct reader *r, sqlite3_stmt *st, struct json_out *j)
     json_kint(j, "port", db_int(st, 3));
     json_kstr(j, "state", db_text(st, 4, NULL));
     json_kstr(j, "reason", db_text(st, 5, NULL));
-    json_kstr(j, "description", t != NULL ? t->description : "");
-    json_kstr(j, "zone", t != NULL ? t->zone : "");
-    json_kstr(j, "anomaly", t != NULL ? t->anomaly : "");
-    json_kstr(j, "administrative_override", t != NULL ? t->override_state : "");
+    target_words(r, st, 8, j);
     json_ktime(j, "first_seen_at", db_int(st, 6));
     json_ktime(j, "healthy_at", db_int(st, 7));
     json_close(j, '}');
