@@ -51,19 +51,23 @@ bool apply_pack(struct store *s, enum kind kind, const void *record, struct err 
     return true;
 }
 
-void *apply_unpack(struct store *s, enum kind kind, const void *body, size_t len, const char *rv,
-                   struct arena *a)
+bool apply_unpack_into(enum kind kind, const void *body, size_t len, const char *rv,
+                       struct arena *a, void *ret)
 {
-    (void)s; /* the same shape as apply_pack */
-    struct err ignored = {0};
-    const struct field_table *table = kind_info(kind)->table;
-    void *record = arena_alloc(a, table->size);
-    if (body == NULL || !unpack_record(table, body, len, a, record, &ignored)) {
-        return NULL; /* of another version: the next list writes it anew */
+    struct err ignored = {0}; /* of another version: the next list writes it anew */
+    struct meta *meta = ret;  /* each object's record starts with it */
+    if (body == NULL || !unpack_record(kind_info(kind)->table, body, len, a, ret, &ignored)) {
+        return false;
     }
-    ((struct meta *)record)->kind = kind;
-    ((struct meta *)record)->resource_version = rv;
-    return record;
+    meta->kind = kind;
+    meta->resource_version = rv;
+    return true;
+}
+
+void *apply_unpack(enum kind kind, const void *body, size_t len, const char *rv, struct arena *a)
+{
+    void *record = arena_alloc(a, kind_info(kind)->table->size);
+    return apply_unpack_into(kind, body, len, rv, a, record) ? record : NULL;
 }
 
 static bool apply_one(struct store *s, const struct change *c, const struct change_object *o,

@@ -268,7 +268,7 @@ bool apply_remove_object(struct store *s, enum kind kind, int64_t id, struct err
     const char *rv = db_text(st, 1, s->scratch);
     const void *body = db_blob(st, 2, s->scratch, &len);
     (void)sqlite3_reset(st); /* the row was read */
-    void *old = apply_unpack(s, kind, body, len, rv, s->scratch);
+    void *old = apply_unpack(kind, body, len, rv, s->scratch);
     return remove_loaded(s, &at, id, old, err);
 }
 
@@ -277,7 +277,7 @@ static bool keep(struct store *s, const struct spot *at, struct stored *row, con
 {
     const struct meta *m = record;
     enum kind kind = at->kind;
-    void *old = row->found ? apply_unpack(s, kind, row->body, row->len, row->rv, s->scratch) : NULL;
+    void *old = row->found ? apply_unpack(kind, row->body, row->len, row->rv, s->scratch) : NULL;
     enum lease_news lease =
         row->found && kind == KIND_LEASE ? lease_news(s, row->id, old, record) : LEASE_CHANGED;
     if (lease == LEASE_RENEWED_LATELY) {
@@ -333,7 +333,7 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
         if (!row.found || (!same_uid && row.uid[0] != '\0' && m->uid[0] != '\0')) {
             return true; /* gone already, or another object of that name stands here now */
         }
-        void *old = apply_unpack(s, kind, row.body, row.len, row.rv, s->scratch);
+        void *old = apply_unpack(kind, row.body, row.len, row.rv, s->scratch);
         return remove_loaded(s, &at, row.id, old, err);
     }
     if (list_leaves(s, kind, &(struct list_item){at.ns_id, m, row.found, row.id, row.rv})) {
@@ -352,7 +352,7 @@ bool apply_object(struct store *s, enum kind kind, const struct change_object *o
         return true; /* a replay from before what we have */
     }
     if (row.found && !same_uid) { /* made anew under its old name: nothing of the old one counts */
-        void *old = apply_unpack(s, kind, row.body, row.len, row.rv, s->scratch);
+        void *old = apply_unpack(kind, row.body, row.len, row.rv, s->scratch);
         if (!remove_loaded(s, &at, row.id, old, err)) {
             return false;
         }

@@ -81,7 +81,7 @@ static bool through_replicaset(struct store *s, int64_t ns_id, const struct owne
     const void *body = db_blob(st, 3, s->scratch, &len);
     (void)sqlite3_reset(st); /* the row was read */
     const struct kube_workload *rs =
-        same ? apply_unpack(s, KIND_REPLICASET, body, len, "", s->scratch) : NULL;
+        same ? apply_unpack(KIND_REPLICASET, body, len, "", s->scratch) : NULL;
     if (rs == NULL) {
         return without_replicaset(s, ns_id, owner, self, ret, err);
     }

@@ -345,7 +345,7 @@ static bool join_waiting(struct store *s, int64_t id, struct err *err)
     size_t len = 0;
     const void *body = db_blob(st, 0, s->scratch, &len);
     (void)sqlite3_reset(st); /* the row was read */
-    const struct kube_pod *pod = apply_unpack(s, KIND_POD, body, len, row.rv, s->scratch);
+    const struct kube_pod *pod = apply_unpack(KIND_POD, body, len, row.rv, s->scratch);
     int64_t workload = 0;
     if (pod == NULL) {
         return true;

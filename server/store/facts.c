@@ -213,7 +213,7 @@ static bool load_pods(struct store *s, int64_t workload_id, struct arena *a, str
         int64_t id = db_int(st, 0);
         const char *rv = db_text(st, 2, a);
         const void *body = db_blob(st, 3, a, &len);
-        const struct kube_pod *pod = apply_unpack(s, KIND_POD, body, len, rv, a);
+        const struct kube_pod *pod = apply_unpack(KIND_POD, body, len, rv, a);
         if (pod == NULL) {
             continue;
         }
@@ -251,7 +251,7 @@ bool store_rollout_facts(struct store *s, int64_t workload_id, struct arena *a, 
     }
     enum kind kind = workload_kind(f.kind);
     if (row.body != NULL && kind != KIND_COUNT) {
-        f.workload = apply_unpack(s, kind, row.body, row.len, row.rv, a);
+        f.workload = apply_unpack(kind, row.body, row.len, row.rv, a);
     }
     if (!gone_load(s, workload_id, a, &f.gone, err) ||
         !load_prior_findings(s, workload_id, a, &row.prior->findings, err) ||

@@ -92,22 +92,11 @@ void *facts_record(const struct field_table *table, sqlite3_stmt *st, int column
     return facts_unpack(table, st, column, a, record) ? record : NULL;
 }
 
-static bool unpack_object(enum kind kind, sqlite3_stmt *st, int column, struct arena *a,
-                          const char *rv, void *ret)
-{
-    struct meta *meta = ret; /* each object's record starts with it */
-    if (!facts_unpack(kind_info(kind)->table, st, column, a, ret)) {
-        return false;
-    }
-    meta->kind = kind;
-    meta->resource_version = rv;
-    return true;
-}
-
 void *facts_object_in(enum kind kind, sqlite3_stmt *st, int column, struct arena *a)
 {
-    void *record = arena_alloc(a, kind_info(kind)->table->size);
-    return unpack_object(kind, st, column, a, "", record) ? record : NULL;
+    size_t len = 0;
+    const void *body = db_blob(st, column, a, &len);
+    return apply_unpack(kind, body, len, "", a);
 }
 
 /* ---- objects ---- */
@@ -115,7 +104,9 @@ void *facts_object_in(enum kind kind, sqlite3_stmt *st, int column, struct arena
 bool facts_read_object(const struct facts_rows *rows, void *item)
 {
     const char *rv = db_text(rows->st, 0, rows->arena);
-    return unpack_object(rows->kind, rows->st, 1, rows->arena, rv, item);
+    size_t len = 0;
+    const void *body = db_blob(rows->st, 1, rows->arena, &len);
+    return apply_unpack_into(rows->kind, body, len, rv, rows->arena, item);
 }
 
 static sqlite3_stmt *objects_of_ns(const struct facts_from *from, enum kind kind, int64_t ns_id)
@@ -154,9 +145,10 @@ bool facts_object(const struct facts_from *from, const struct facts_name *name, 
     if (!step_object(from, name, &st, &row, err)) {
         return false;
     }
-    void *record = arena_alloc(from->arena, kind_info(name->kind)->table->size);
+    size_t len = 0;
+    const void *body = row ? db_blob(st, 3, from->arena, &len) : NULL;
     const char *rv = row ? db_text(st, 1, from->arena) : "";
-    *ret = row && unpack_object(name->kind, st, 3, from->arena, rv, record) ? record : NULL;
+    *ret = apply_unpack(name->kind, body, len, rv, from->arena);
     (void)sqlite3_reset(st); /* the row was read */
     return true;
 }

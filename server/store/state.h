@@ -262,9 +262,12 @@ bool tally_flush(struct store *s, struct err *err) MUST_CHECK;
 const char *address_canonical(const char *text, struct arena *a);
 /* Packs with the resourceVersion left out (it has a column); false + ERR_STORE past the ceiling. */
 bool apply_pack(struct store *s, enum kind kind, const void *record, struct err *err) MUST_CHECK;
-/* The stored bytes as a record; NULL when they do not unpack (another version). */
-void *apply_unpack(struct store *s, enum kind kind, const void *body, size_t len, const char *rv,
-                   struct arena *a);
+/* The stored bytes (NULL: none) as a record with its kind and that resourceVersion, both of which
+ * it borrows; NULL when they do not unpack (another version). */
+void *apply_unpack(enum kind kind, const void *body, size_t len, const char *rv, struct arena *a);
+/* ... into a record of the caller's; false leaves it cleared, or as it was. */
+bool apply_unpack_into(enum kind kind, const void *body, size_t len, const char *rv,
+                       struct arena *a, void *ret);
 bool apply_object(struct store *s, enum kind kind, const struct change_object *o, bool in_list,
                   struct err *err) MUST_CHECK;
 bool apply_remove_object(struct store *s, enum kind kind, int64_t id, struct err *err) MUST_CHECK;
