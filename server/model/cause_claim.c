@@ -80,15 +80,3 @@ const struct finding *claimed(const struct judge *j, const char *code, const cha
     }
     return NULL;
 }
-
-int64_t prior_claim(const struct judge *j, const char *code, const char *object)
-{
-    const struct list *prior = &j->f->prior->findings;
-    for (uint32_t i = 0; i < prior->n; i++) {
-        const struct prior_finding *f = LIST_AT(struct prior_finding, *prior, i);
-        if (strcmp(f->code, code) == 0 && strcmp(f->object, object) == 0) {
-            return f->since;
-        }
-    }
-    return 0;
-}

@@ -35,7 +35,7 @@ static int64_t waits_since(const struct pod_sheet *p)
 /* Has it been so for long enough? Else it is looked at again. */
 static bool lasts(struct judge *j, const struct pod_sheet *p, const struct claim *c, int64_t grace)
 {
-    int64_t prior = prior_claim(j, c->code, c->object);
+    int64_t prior = judge_prior_since(j, c->code, c->object);
     bool first_sight = p->fp->track->state < 0;
     if (first_sight && j->sight->now - waits_since(p) >= LONG_WAIT) {
         return true;

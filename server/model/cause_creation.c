@@ -175,7 +175,7 @@ static bool may_pass(const char *code)
 static void claim_refusal(struct judge *j, const struct refusal *r)
 {
     struct claim c = read_refusal(j, r);
-    int64_t prior = prior_claim(j, c.code, c.object);
+    int64_t prior = judge_prior_since(j, c.code, c.object);
     int64_t since = prior != 0 && prior < r->at ? prior : r->at;
     bool locked = false;
     if (strcmp(c.code, "webhook_no_endpoints") == 0) {

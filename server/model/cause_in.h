@@ -88,8 +88,6 @@ bool wants_evidence(const struct finding *f);
 const char *state_words(struct judge *j, const char *state, const char *reason, const char *text);
 /* Has an earlier rule claimed it? NULL = no. */
 const struct finding *claimed(const struct judge *j, const char *code, const char *object);
-/* Was it there at the last judgement, and since when? 0 = no. */
-int64_t prior_claim(const struct judge *j, const char *code, const char *object);
 /* Messages, actions and commands of all findings (cause_texts.c). */
 void claims_write(struct judge *j);
 

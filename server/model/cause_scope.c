@@ -335,7 +335,7 @@ static void injector(struct judge *j)
     const char *code = missing ? "webhook_service_missing" : "webhook_no_endpoints";
     const char *object =
         object_of(j, "MutatingWebhookConfiguration", j->sight->injector_configs[0]);
-    int64_t prior = prior_claim(j, code, object);
+    int64_t prior = judge_prior_since(j, code, object);
     int64_t since = down != NULL ? down->from : prior;
     bool lasts = since != 0 && j->sight->now - since >= BACKEND_GRACE;
     struct finding *f =

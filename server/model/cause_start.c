@@ -84,7 +84,7 @@ static bool image_pull(struct judge *j, struct pod_sheet *p, const struct contai
 
 static int64_t crashing_since(struct judge *j, const struct pod_sheet *p)
 {
-    int64_t prior = prior_claim(j, "crash_loop", j->sight->workload);
+    int64_t prior = judge_prior_since(j, "crash_loop", j->sight->workload);
     int64_t since = p->starting_since != 0 ? p->starting_since : p->waiting_since;
     int64_t created = p->fp->pod->meta.created_at;
     return since != 0 ? since : prior > created ? prior : created;
@@ -129,7 +129,7 @@ static void crash_loop_up(struct judge *j, struct pod_sheet *p)
     bool told = claimed(j, "crash_loop", j->sight->workload) != NULL;
     if (waits) {
         (void)crash_loop(j, p, p->crashing);
-    } else if (prior_claim(j, "crash_loop", j->sight->workload) != 0) {
+    } else if (judge_prior_since(j, "crash_loop", j->sight->workload) != 0) {
         struct finding *f = say_crash_loop(j, p, SEVERITY_INFO);
         f->aside = f->aside || !told;
     }

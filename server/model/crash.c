@@ -22,7 +22,7 @@ static int64_t between_until(const struct judge *j, const struct container_statu
     if (c->restarts < KNOWN || c->last_finished_at == 0 || !short_run) {
         return 0;
     }
-    bool suspect = c->restarts >= SUSPECT || judge_prior_since(j, "crash_loop") != 0;
+    bool suspect = c->restarts >= SUSPECT || judge_prior_since(j, "crash_loop", NULL) != 0;
     return suspect ? c->last_finished_at + FORGOTTEN_MS : 0;
 }
 

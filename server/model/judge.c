@@ -19,12 +19,12 @@ int64_t judge_heard_now(const struct judge *j)
     return silent ? c->kube_ok_at : j->f->now;
 }
 
-int64_t judge_prior_since(const struct judge *j, const char *code)
+int64_t judge_prior_since(const struct judge *j, const char *code, const char *object)
 {
     const struct list *prior = &j->f->prior->findings;
     for (uint32_t i = 0; i < prior->n; i++) {
         const struct prior_finding *f = LIST_AT(struct prior_finding, *prior, i);
-        if (strcmp(f->code, code) == 0) {
+        if (strcmp(f->code, code) == 0 && (object == NULL || strcmp(f->object, object) == 0)) {
             return f->since;
         }
     }

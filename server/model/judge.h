@@ -192,9 +192,9 @@ int64_t judge_eta(const struct judge *j);
 
 /* Time as far as Kubernetes has been heard: it stands still while the API server is silent. */
 int64_t judge_heard_now(const struct judge *j);
-/* Since when a finding of that code has stood on the rollout, as of the last judgement; 0 = it did
- * not. */
-int64_t judge_prior_since(const struct judge *j, const char *code);
+/* Since when a finding of that code has stood on that object (NULL: on any) as of the last
+ * judgement; 0 = it did not. */
+int64_t judge_prior_since(const struct judge *j, const char *code, const char *object);
 
 /* The crash loop of a pod (crash.c). */
 enum { CRASHES_CERTAIN = 3 }; /* restarts that make a loop beyond doubt */

@@ -70,7 +70,7 @@ static int64_t crashing_since(const struct judge *j, const struct pod_sheet *p)
 {
     int64_t since = p->waiting_since != 0 ? p->waiting_since : p->starting_since;
     int64_t created = p->fp->pod->meta.created_at;
-    int64_t prior = judge_prior_since(j, "crash_loop");
+    int64_t prior = judge_prior_since(j, "crash_loop", NULL);
     if (prior != 0 && prior < since) {
         since = later(prior, created);
     }
