@@ -1,6 +1,8 @@
 """What an operator does and gets wrong: files, ports, databases, signals, and the checks of other tools."""
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import pathlib
@@ -41,6 +43,19 @@ class Operator(unittest.TestCase):
         self.assertIn("bad.yaml:3:3", done.stderr)
         self.assertEqual(run("check-config", str(ROOT / "config/example.yaml")).returncode, 0)
         self.assertEqual(run("frobnicate").returncode, 2)
+        done = run("serve", "--kubernetes-enabled", "false")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--kubernetes-enabled=false", done.stderr)
+
+    def test_a_second_quickstart_leaves_the_first_its_folder(self) -> None:
+        home = ROOT / "build/quickstart"
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "lock").open("w") as first:
+            with contextlib.suppress(BlockingIOError):  # somebody's own runs: as good
+                fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            done = subprocess.run([str(ROOT / "config/quickstart"), "--no-install"], capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("another one runs", done.stderr)
 
     def test_a_port_in_use_and_an_unreadable_kubeconfig_are_said(self) -> None:
         with socket.socket() as taken:
