@@ -347,8 +347,9 @@ int command_serve(const struct args *args)
     if (args->n_words > 0) {
         bool value = strcmp(args->words[0], "true") == 0 || strcmp(args->words[0], "false") == 0;
         return usage_error("serve", "%s: %s", args->words[0],
-                           value ? "a switch takes its value behind =, as --kubernetes-enabled=false"
-                                 : "no argument is wanted here");
+                           value
+                               ? "a switch takes its value behind =, as --kubernetes-enabled=false"
+                               : "no argument is wanted here");
     }
     struct serve s = {.reload_lock = PTHREAD_MUTEX_INITIALIZER};
     struct err err = {0};
