@@ -294,7 +294,7 @@ INLINE void fixture_history(struct fixture *f)
         sql(f,
             "INSERT INTO transition (id, at, workload_id, what, pod, subject, from_state, to_state)"
             " VALUES (%d, %lld, 1, %d, 'web-1', 'gate', 'closed', 'open')",
-            i, (long long)T0 + i * 1000, i % 4);
+            i, (long long)T0 + i * 1000LL, i % 4);
     }
     sql(f, "INSERT INTO revision (workload_id, revision, revision_hash, images, started_at,"
            " finished_at, served_at, outcome, pods, cause) VALUES"
