@@ -59,11 +59,32 @@ static const char *backend_text(struct judge *j, const struct view *v)
                : arena_printf(j->a, "Port %s of Service %s", b->service_port, b->service);
 }
 
-/* Gates are set True, and targets go, at the controller's next pass. */
+/* What it means for the pods, by the worst that is seen of one: gates are set True, and targets go,
+ * at the controller's next pass. */
+static const char *backend_fate(const struct judge *j, const struct view *v)
+{
+    size_t at = (size_t)(v - j->sight->views);
+    const char *fate = "not served";
+    for (uint32_t i = 0; i < j->n_pods; i++) {
+        const struct pod_sheet *p = &j->pods[i];
+        const struct pod_binding *pb = &p->bindings[at];
+        if (!is_live(p) || !p->ready || !pod_binding_applies(pb)) {
+            continue;
+        }
+        const struct pod_gate *g = pod_gate_of(p, pb);
+        if ((g != NULL && gate_forced_open(g)) || elb_word_of(pb) == ELB_ABSENT) {
+            return "called ready and not served";
+        }
+        fate = "served only until the controller looks again";
+    }
+    return fate;
+}
+
 static void backend(struct judge *j, struct pod_sheet *p, const struct pod_binding *pb)
 {
-    const struct view *v = view_of(j, p, pb);
+    struct view *v = view_of(j, p, pb);
     const struct pod_gate *g = pod_gate_of(p, pb);
+    v->fate = v->fate != NULL ? v->fate : backend_fate(j, v);
     bool noticed = (g != NULL && gate_forced_open(g)) || elb_word_of(pb) == ELB_ABSENT;
     struct finding *f =
         claim_pod(j, p,
@@ -72,7 +93,7 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
                                   .severity = noticed ? SEVERITY_ERROR : SEVERITY_WARNING,
                                   .view = v,
                                   .a = backend_text(j, v),
-                                  .b = v->fb->binding->service});
+                                  .b = v->fate});
     if (f->evidence.n == 0) {
         say_backend(j, f, v);
     }

@@ -39,6 +39,7 @@ struct view {
     uint32_t blocked; /* of these, held by a cause of the registration section */
     bool is_counted;
     uint32_t targets; /* in its group and not draining, where a rule asked; else its open gates */
+    const char *fate; /* of pods whose backend does not exist, where a rule asked; else NULL */
 };
 
 /* What the text of a finding needs beside the finding itself. */

@@ -132,7 +132,7 @@ static void backend(struct judge *j, struct view *v)
                            .a = no_service ? arena_printf(j->a, "Service %s", b->service)
                                            : arena_printf(j->a, "Port %s of Service %s",
                                                           b->service_port, b->service),
-                           .b = b->service});
+                           .b = ""});
     finding_evidence(j, f, v->object, "spec.serviceRef", "%s port %s: does not exist", b->service,
                      b->service_port);
 }

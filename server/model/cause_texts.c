@@ -109,7 +109,9 @@ static const struct cause_text texts[] = {
      "The API server does not trust the certificate of the controller's webhook, {since}, so "
      "{refused}.",
      "Restart the controller so that it serves the certificate the configuration trusts; keep its "
-     "TLS secret over upgrades.",
+     "TLS secret over upgrades. A certificate that has expired is made anew first: by "
+     "cert-manager, "
+     "or by an upgrade of the chart once the old secret is deleted.",
      {RESTART_CONTROLLER, WEBHOOKS}},
     {"gates_not_used",
      "Namespace {ns} has no label {a}, so its pods get no readiness gate[: {pods} of {workload} "
@@ -197,7 +199,8 @@ static const struct cause_text texts[] = {
     {"controller_lagging",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller has not "
      "opened the gate of binding {binding}{(a)}.",
-     "See whether the controller is throttled or short of workers; restarting it helps at once.",
+     "See whether the controller is throttled or short of workers. Restarted it looks at all anew, "
+     "after some 20 s, unless AWS throttles it.",
      {CONTROLLER_LOGS, HEALTH, RESTART_CONTROLLER}},
     {"controller_checkpoint_stale",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}, but the controller skips "
@@ -380,13 +383,19 @@ static const struct cause_text texts[] = {
     {"health_checks_disabled",
      "Health checks are disabled for the group of binding {binding}: the gate of {pods} of "
      "{workload} never opens.",
-     "Enable health checks on the target group.",
-     {GROUP}},
+     "Enable health checks on the target group. AWS keeps them on where the group is of type ip, "
+     "so "
+     "see that it is.",
+     {GROUP, "aws elbv2 modify-target-group --region {region} --target-group-arn {arn} "
+             "--health-check-enabled"}},
     {"binding_backend_not_found",
      "{a}, which binding {binding} names, does not exist: the controller takes its targets out "
-     "and opens every gate[, so {pods} of {workload} {is} called ready and {is} not served].",
-     "Make Service {b} with that port again, or correct the Ingress or binding.",
-     {"kubectl -n {ns} get service {b} -o yaml", DESCRIBE_BINDING}},
+     "and opens every gate.[ {Pods} of {workload} {is} {b}.]",
+     "Make Service {service} with that port again, or correct the Ingress or binding. Gates that "
+     "were "
+     "forced open close then until their targets are healthy anew, and pods made meanwhile have "
+     "none: restart the workload for those.",
+     {"kubectl -n {ns} get service {service} -o yaml", DESCRIBE_BINDING}},
     {"binding_deleted",
      "The load balancer has no binding for {pods} of {workload}{:a}",
      "If it should serve them, have the controller make the binding (it does when the Ingress or "
@@ -402,12 +411,16 @@ static const struct cause_text texts[] = {
     {"target_unhealthy_after_open",
      "{Pods} of {workload} {is} called ready, but ELBv2 does not call {its} target of binding "
      "{binding} healthy ({a}), {since}. Nothing in Kubernetes shows it.",
-     "Treat the reason that ELBv2 gives; the controller does not close the gate by itself.",
+     "Treat the reason that ELBv2 gives. The gate stays open until the controller happens to read "
+     "the whole group anew, in minutes or in hours: then {these} {is} ready no longer.",
      {HEALTH, "kubectl -n {ns} logs {pod} --since=5m", DELETE_POD}},
     {"target_deregistered_while_serving",
      "{Pods} of {workload} {is} called ready, but ELBv2 has no target for {them} in the group of "
      "binding {binding} ({a}), {since}. Nothing in Kubernetes shows it.",
-     "Find who deregistered it; touching the binding lets the controller register it again.",
+     "Find who deregistered {them}. Touching the binding lets the controller register {them} "
+     "again, "
+     "once its last look at the whole group is five minutes old: touch it again where nothing "
+     "happens.",
      {HEALTH,
       "kubectl -n {ns} annotate --overwrite {tgb} {binding} "
       "elbv2.k8s.aws/checkpoint=",

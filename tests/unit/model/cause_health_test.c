@@ -249,7 +249,8 @@ static const struct scene_case health[] = {
      .scene = disabled,
      .code = "health_checks_disabled",
      .primary = true,
-     .severity = SEVERITY_ERROR},
+     .severity = SEVERITY_ERROR,
+     .text = "0123 --health-check-enabled"},
     {.name = "address unusable",
      .scene = unusable,
      .code = "target_ip_unusable",
@@ -383,6 +384,18 @@ static void service_deleted_and_noticed(struct lab *l)
         (void)lab_target(l, &l->bindings[0], l->pods[i], 8080, "draining", "");
     }
 }
+/* One pod's gate is forced open, the other is only about to start. */
+static void service_deleted_and_half_noticed(struct lab *l)
+{
+    service_deleted(l);
+    lab_containers_ready(l, l->pods[0], false);
+    (void)lab_condition(l, l->pods[1], GATE, "True", "", "Target Group Binding is deleted");
+}
+static void service_deleted_before_they_start(struct lab *l)
+{
+    l->bindings[0].service = NULL;
+    l->ns.services.n = 0;
+}
 static void services_unreadable(struct lab *l)
 {
     service_deleted(l);
@@ -473,7 +486,8 @@ static const struct scene_case exposed[] = {
      .code = "target_unhealthy_after_open",
      .primary = true,
      .severity = SEVERITY_ERROR,
-     .never = "load_balancer_fail_open"},
+     .never = "load_balancer_fail_open",
+     .text = "the whole group anew, in minutes or in hours: then pod web-1 is ready no longer"},
     {.name = "all unhealthy",
      .scene = all_unhealthy,
      .code = "load_balancer_fail_open",
@@ -487,7 +501,8 @@ static const struct scene_case exposed[] = {
      .scene = taken_out,
      .code = "target_deregistered_while_serving",
      .primary = true,
-     .severity = SEVERITY_WARNING},
+     .severity = SEVERITY_WARNING,
+     .text = "five minutes old: touch it again"},
     {.name = "taken out, a moment",
      .scene = taken_out_a_moment,
      .never = "target_deregistered_while_serving"},
@@ -498,12 +513,32 @@ static const struct scene_case exposed[] = {
      .scene = service_deleted,
      .code = "binding_backend_not_found",
      .primary = true,
-     .severity = SEVERITY_WARNING},
+     .severity = SEVERITY_WARNING,
+     .text = "2 pods of Deployment web are served only until the controller looks again."},
+    {.name = "Service deleted, half noticed",
+     .scene = service_deleted_and_half_noticed,
+     .code = "binding_backend_not_found",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .text = "2 pods of Deployment web are called ready and not served."},
+    {.name = "Service deleted before they start",
+     .scene = service_deleted_before_they_start,
+     .code = "binding_backend_not_found",
+     .primary = true,
+     .severity = SEVERITY_WARNING,
+     .text = "opens every gate. 2 pods of Deployment web are not served."},
     {.name = "Service deleted and noticed",
      .scene = service_deleted_and_noticed,
      .code = "binding_backend_not_found",
      .primary = true,
-     .severity = SEVERITY_ERROR},
+     .severity = SEVERITY_ERROR,
+     .text = "2 pods of Deployment web are called ready and not served."},
+    {.name = "Service deleted, what to look at",
+     .scene = service_deleted_and_noticed,
+     .code = "binding_backend_not_found",
+     .primary = true,
+     .severity = SEVERITY_ERROR,
+     .text = "kubectl -n shop get service web -o yaml"},
     {.name = "Services cannot be read",
      .scene = services_unreadable,
      .never = "binding_backend_not_found"},
