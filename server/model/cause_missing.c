@@ -8,6 +8,7 @@
  * now: info. A label that is wrong bites at the next rollout all the same: warning.
  */
 #include "model/cause_in.h"
+#include "model/template.h"
 
 #include <string.h>
 
@@ -38,22 +39,6 @@ struct lack {
 };
 
 /* ---- the namespace's label ---- */
-
-/* Does the webhook ask for the documented label (or, unknown, is it taken to)? */
-static bool asks_for_label(const struct webhook *w, const char *key)
-{
-    if (w == NULL || kvs_get(&w->namespace_selector.labels, key) != NULL) {
-        return true;
-    }
-    for (uint32_t i = 0; i < w->namespace_selector.terms.n; i++) {
-        const struct selector_term *t =
-            LIST_AT(struct selector_term, w->namespace_selector.terms, i);
-        if (strcmp(t->key, key) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* A key that was meant to be the label. */
 static const struct kv *meant(const struct kvs *kvs, const char *own)
@@ -172,7 +157,7 @@ static bool not_injected(struct judge *j, bool is_auto, const struct pod_sheet *
     }
     if (w->namespace_selector.present == 1 && !selector_match(&w->namespace_selector, labels)) {
         bool labelled = value != NULL && strcmp(value, "enabled") == 0;
-        if (asks_for_label(w, inject_keys[is_auto]) && !labelled) {
+        if (webhook_asks_for(w, inject_keys[is_auto]) && !labelled) {
             return label_lack(j, is_auto, p, ret);
         }
         opted_out(j, is_auto, "namespaceSelector", &w->namespace_selector, ret);

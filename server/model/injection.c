@@ -46,6 +46,21 @@ const struct webhook *webhook_injector(const struct facts_cluster *cluster, bool
     return NULL;
 }
 
+bool webhook_asks_for(const struct webhook *w, const char *key)
+{
+    if (kvs_get(&w->namespace_selector.labels, key) != NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i < w->namespace_selector.terms.n; i++) {
+        const struct selector_term *t =
+            LIST_AT(struct selector_term, w->namespace_selector.terms, i);
+        if (strcmp(t->key, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Does some installation's webhook take the namespace? One without a selector takes every one. */
 static bool any_takes(const struct facts_cluster *cluster, bool auto_family,
                       const struct kvs *labels, bool *ret_any)

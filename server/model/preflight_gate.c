@@ -70,28 +70,13 @@ static const char *restart_command(const struct pf *p, const struct manifest *m)
                  : "";
 }
 
-static bool asks_for_label(const struct webhook *w, const char *key)
-{
-    if (kvs_get(&w->namespace_selector.labels, key) != NULL) {
-        return true;
-    }
-    for (uint32_t i = 0; i < w->namespace_selector.terms.n; i++) {
-        const struct selector_term *t =
-            LIST_AT(struct selector_term, w->namespace_selector.terms, i);
-        if (strcmp(t->key, key) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool pf_unlabelled(struct pf *p, const struct manifest *m, bool is_auto)
 {
     const struct pf_scope *s = pf_scope_of(p, m);
     const struct webhook *w = webhook_injector(&p->cluster, is_auto, NULL);
     const char *value = kvs_get(s->labels, inject_keys[is_auto]);
     bool labelled = value != NULL && strcmp(value, "enabled") == 0;
-    bool asked = w == NULL || (asks_for_label(w, inject_keys[is_auto]) &&
+    bool asked = w == NULL || (webhook_asks_for(w, inject_keys[is_auto]) &&
                                !selector_match(&w->namespace_selector, s->labels));
     if (labelled || !asked) {
         return false;

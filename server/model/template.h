@@ -10,6 +10,8 @@
  * *ret_config (may be NULL) is the configuration it stands in. Borrowed. */
 const struct webhook *webhook_injector(const struct facts_cluster *cluster, bool auto_family,
                                        const struct kube_webhook_config **ret_config);
+/* Does its namespaceSelector name that label? */
+bool webhook_asks_for(const struct webhook *w, const char *key);
 
 /* The part of a pod, or of a workload's template, that decides about gates and shutdown. */
 struct pod_template {
