@@ -38,11 +38,11 @@ struct arena {
 #define __has_feature(x) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { SPARE_MAX = 0 }; /* a use after free is to be seen */
+enum { KEEPS_SPARE = 0 }; /* a use after free is to be seen */
 #else
-enum { SPARE_MAX = 32 };
+enum { KEEPS_SPARE = 1 };
 #endif
-enum { SHARED_SIZE = ARENA_SHARED - sizeof(struct chunk) };
+enum { SPARE_MAX = 32, SHARED_SIZE = ARENA_SHARED - sizeof(struct chunk) };
 
 static struct {
     pthread_mutex_t lock;
@@ -67,7 +67,7 @@ static struct chunk *chunk_new(size_t size)
 
 static void chunk_free(struct chunk *c)
 {
-    if (c->size == SHARED_SIZE) {
+    if (KEEPS_SPARE && c->size == SHARED_SIZE) {
         (void)pthread_mutex_lock(&spare.lock);
         if (spare.n < SPARE_MAX) {
             c->next = spare.chunks;
