@@ -225,7 +225,7 @@ static bool keep(struct store *s, enum kind kind, int64_t ns_id, struct stored *
     if (other && !start_anew(s, id, err)) {
         return false;
     }
-    if (!row->found || other) {
+    if (!row->found || strcmp(row->uid, m->uid) != 0) { /* else the caller has told it */
         list_saw(s, kind, id, true);
     }
     changed(s, ns_id, id);

@@ -155,6 +155,27 @@ static void a_readable_replicaset_corrects_what_its_name_said(void **state)
     bed_fini(&b);
 }
 
+/* A list that brings the Deployment which pods were joined to by name keeps it. */
+static void a_list_keeps_the_deployment_that_was_known_by_name_alone(void **state)
+{
+    (void)state;
+    struct bed b;
+    AUTO_PTR(arena) a = arena_new(0);
+    bed_init(&b);
+    replicasets_are(&b, SOURCE_DENIED);
+    put(&b, KIND_POD, hashed(a, "p1", "web-6c9f", "pod-template-hash", "6c9f"));
+    bed_begin(&b);
+    bed_apply(&b, change_of_kind(CHANGE_LIST_BEGIN, KIND_DEPLOYMENT));
+    bed_apply(&b,
+              change_one(KIND_DEPLOYMENT, deployment(a, "shop", "web", "d1", "10"), false, true));
+    bed_apply(&b, change_rv(CHANGE_LIST_END, KIND_DEPLOYMENT, "20"));
+    bed_commit(&b);
+    assert_int_equal(ask(&b, "SELECT count(*) FROM workload WHERE uid = 'd1' AND body IS NOT NULL"
+                             " AND resource_version = '10'"),
+                     1);
+    bed_fini(&b);
+}
+
 static void other_owners_are_workloads_of_their_kind(void **state)
 {
     (void)state;
@@ -331,6 +352,7 @@ int main(void)
         cmocka_unit_test(pods_wait_for_their_replicaset),
         cmocka_unit_test(pods_are_joined_by_name_where_replicasets_may_not_be_read),
         cmocka_unit_test(a_readable_replicaset_corrects_what_its_name_said),
+        cmocka_unit_test(a_list_keeps_the_deployment_that_was_known_by_name_alone),
         cmocka_unit_test(other_owners_are_workloads_of_their_kind),
         cmocka_unit_test(pods_of_jobs_are_not_shown),
         cmocka_unit_test(a_bare_replicaset_is_a_workload_until_it_is_adopted),
