@@ -184,15 +184,14 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    va_list again;
-    va_copy(again, args);
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     size_t len = n > 0 ? (size_t)n : 0;
     char *text = arena_text(a, len + 1);
     text[0] = '\0';
-    (void)vsnprintf(text, len + 1, fmt, again); /* sized by the call above */
-    va_end(again);
+    va_start(args, fmt);
+    (void)vsnprintf(text, len + 1, fmt, args); /* sized by the call above */
+    va_end(args);
     return text;
 }
 
