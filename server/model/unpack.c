@@ -1,6 +1,7 @@
 /* From packed bytes to records (see pack.h for the layout). */
 #include <string.h>
 
+#include "base/varint.h"
 #include "model/pack.h"
 
 enum { UNPACK_DEPTH = 24 };
@@ -20,24 +21,10 @@ struct reader {
     const char *texts[PACK_TEXTS]; /* the first n are set */
 };
 
-static bool get_varint(struct reader *r, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64 && r->p < r->end; shift += 7) {
-        unsigned char c = *r->p++;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if ((c & 0x80) == 0) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool get_str(struct reader *r, const char **ret)
 {
     uint64_t len = 0;
-    if (!get_varint(r, &len)) {
+    if (!varint_read(&r->p, r->end, &len)) {
         return false;
     }
     if (!r->plain) {
@@ -64,7 +51,7 @@ static bool get_str(struct reader *r, const char **ret)
 static bool get_count(struct reader *r, size_t least, uint32_t *ret)
 {
     uint64_t n = 0;
-    if (!get_varint(r, &n) || n > (uint64_t)(r->end - r->p) / least) {
+    if (!varint_read(&r->p, r->end, &n) || n > (uint64_t)(r->end - r->p) / least) {
         return false;
     }
     *ret = (uint32_t)n;
@@ -127,7 +114,7 @@ static bool get_list(struct reader *r, const struct field *f, struct list *ret, 
 static bool get_number(struct reader *r, bool is_time, int64_t *ret)
 {
     uint64_t v = 0;
-    if (!get_varint(r, &v)) {
+    if (!varint_read(&r->p, r->end, &v)) {
         return false;
     }
     *ret = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/varint.h"
+
 enum { PB_HEADER_MAX = 20, FRAME_BUFFER_LIMIT = LIMIT_OBJECT_BYTES + (1 << 20) };
 
 void frame_init(struct frame_reader *r)
@@ -70,29 +72,15 @@ struct pb_header {
     uint64_t len; /* wire 2: bytes that follow */
 };
 
-static bool varint_at(const unsigned char *p, size_t room, size_t *at, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64 && *at < room; shift += 7) {
-        unsigned char c = p[(*at)++];
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if ((c & 0x80) == 0) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The header of the field at the front. FRAME_ITEM: read; FRAME_MORE; FRAME_BAD. */
 static enum frame_what pb_header(const struct frame_reader *r, struct pb_header *h)
 {
-    const unsigned char *p = (const unsigned char *)frame_front(r);
-    size_t room = frame_pending(r);
-    size_t at = 0;
+    const unsigned char *front = (const unsigned char *)frame_front(r);
+    const unsigned char *end = front + frame_pending(r);
+    const unsigned char *p = front;
     uint64_t tag = 0;
-    enum frame_what undecided = room >= PB_HEADER_MAX ? FRAME_BAD : FRAME_MORE;
-    if (!varint_at(p, room, &at, &tag)) {
+    enum frame_what undecided = end - front >= PB_HEADER_MAX ? FRAME_BAD : FRAME_MORE;
+    if (!varint_read(&p, end, &tag)) {
         return undecided;
     }
     *h = (struct pb_header){.number = (uint32_t)(tag >> 3), .wire = (unsigned)(tag & 7)};
@@ -100,25 +88,26 @@ static enum frame_what pb_header(const struct frame_reader *r, struct pb_header 
         return FRAME_BAD;
     }
     uint64_t value = 0;
+    ptrdiff_t fixed = h->wire == 1 ? 8 : 4;
     switch (h->wire) {
     case 0:
     case 2:
-        if (!varint_at(p, room, &at, &value)) {
+        if (!varint_read(&p, end, &value)) {
             return undecided;
         }
         h->len = h->wire == 2 ? value : 0;
         break;
     case 1:
     case 5:
-        at += h->wire == 1 ? 8 : 4;
-        if (room < at) {
+        if (end - p < fixed) {
             return FRAME_MORE;
         }
+        p += fixed;
         break;
     default:
         return FRAME_BAD;
     }
-    h->size = at;
+    h->size = (size_t)(p - front);
     return FRAME_ITEM;
 }
 

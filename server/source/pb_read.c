@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "base/varint.h"
 #include "model/field_plan.h"
 #include "source/read.h"
 
@@ -17,20 +18,6 @@ struct walk {
     struct arena *arena;
     bool bad;
 };
-
-static bool varint(struct pb *in, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64 && in->p < in->end; shift += 7) {
-        unsigned char c = *in->p++;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if ((c & 0x80) == 0) {
-            *ret = v;
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool fixed(struct pb *in, size_t n, uint64_t *ret)
 {
@@ -50,18 +37,18 @@ static bool fixed(struct pb *in, size_t n, uint64_t *ret)
 static bool next_of_any(struct pb *in, struct pb_item *ret, bool *ret_bad)
 {
     uint64_t tag = 0;
-    if (!varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) {
+    if (!varint_read(&in->p, in->end, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) {
         return false;
     }
     *ret = (struct pb_item){.number = (uint32_t)(tag >> 3), .wire = (unsigned)(tag & 7)};
     bool ok = false;
     if (ret->wire == 0) {
-        ok = varint(in, &ret->value);
+        ok = varint_read(&in->p, in->end, &ret->value);
     } else if (ret->wire == 1 || ret->wire == 5) {
         ok = fixed(in, ret->wire == 1 ? 8 : 4, &ret->value);
     } else if (ret->wire == 2) {
         uint64_t len = 0;
-        ok = varint(in, &len) && len <= (uint64_t)(in->end - in->p);
+        ok = varint_read(&in->p, in->end, &len) && len <= (uint64_t)(in->end - in->p);
         if (ok) {
             ret->bytes = (struct pb){in->p, in->p + len};
             in->p += len;
