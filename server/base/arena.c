@@ -137,10 +137,10 @@ static struct chunk *grow(struct arena *a, size_t size)
     return chunk_add(a, chunk);
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static inline void *take(struct arena *a, size_t align, size_t size)
 {
     struct chunk *c = a->head;
-    size_t at = c != NULL ? (c->used + (ARENA_ALIGN - 1)) & ~(size_t)(ARENA_ALIGN - 1) : 0;
+    size_t at = c != NULL ? (c->used + (align - 1)) & ~(align - 1) : 0;
     if (c == NULL || at > c->size || c->size - at < size) {
         c = grow(a, size);
         at = 0;
@@ -149,15 +149,14 @@ void *arena_alloc(struct arena *a, size_t size)
     return c->data + at;
 }
 
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return take(a, ARENA_ALIGN, size);
+}
+
 char *arena_text(struct arena *a, size_t size)
 {
-    struct chunk *c = a->head;
-    if (c == NULL || c->size - c->used < size) {
-        c = grow(a, size);
-    }
-    char *text = (char *)c->data + c->used;
-    c->used += size;
-    return text;
+    return take(a, 1, size);
 }
 
 void *arena_zalloc(struct arena *a, size_t size)
