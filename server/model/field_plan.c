@@ -45,7 +45,7 @@ static void clear_field(const struct field *f, void *record)
     }
 }
 
-static void clear_slowly(const struct field_table *table, void *record)
+static void clear_all(const struct field_table *table, void *record)
 {
     memset(record, 0, table->size);
     for (size_t i = 0; table->also != NULL && table->also[i] != NULL; i++) {
@@ -56,11 +56,7 @@ static void clear_slowly(const struct field_table *table, void *record)
 
 void record_clear(const struct field_table *table, void *record)
 {
-    if (table->plan == NULL) {
-        clear_slowly(table, record);
-    } else {
-        memcpy(record, field_plan(table)->blank, table->size);
-    }
+    memcpy(record, field_plan(table)->blank, table->size);
 }
 
 const struct field_plan *field_plan_make(const struct field_table *table)
@@ -70,7 +66,7 @@ const struct field_plan *field_plan_make(const struct field_table *table)
     (void)pthread_mutex_lock(&lock);
     if (!atomic_load_explicit(&plan->ready, memory_order_relaxed)) {
         plan->blank = xmalloc(table->size);
-        clear_slowly(table, plan->blank);
+        clear_all(table, plan->blank);
         for (uint32_t i = table->n; i-- > 0;) { /* backwards: the first row of a number wins */
             const struct field *f = &table->fields[i];
             plan->maps = plan->maps || f->type == FIELD_KVS;

@@ -19,7 +19,7 @@ struct field_plan {
     void *blank;                /* a cleared record of table->size bytes; lives on */
 };
 
-/* Borrowed, for ever. The table must have room for one (`plan`). Thread: any. */
+/* Borrowed, for ever. Thread: any. */
 const struct field_plan *field_plan_make(const struct field_table *table);
 
 static inline const struct field_plan *field_plan(const struct field_table *table)

@@ -6,10 +6,18 @@
 #include "model/field_plan.h"
 
 #define N(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
+/* A table with the room for its plan; PUBLIC_TABLE: one that a header declares. */
+#define TABLE_OF(id, text, type, rows, ...)                                                        \
+    {                                                                                              \
+        .name = (text), .size = sizeof(type), .n = N(rows), .fields = (rows), .plan = &id##_plan,  \
+        __VA_ARGS__                                                                                \
+    }
 #define TABLE(id, text, type, rows)                                                                \
     static struct field_plan id##_plan;                                                            \
-    static const struct field_table id = {                                                         \
-        .name = (text), .size = sizeof(type), .n = N(rows), .fields = (rows), .plan = &id##_plan}
+    static const struct field_table id = TABLE_OF(id, text, type, rows, )
+#define PUBLIC_TABLE(id, text, type, rows)                                                         \
+    static struct field_plan id##_plan;                                                            \
+    const struct field_table id = TABLE_OF(id, text, type, rows, )
 
 #define STR(k, p, s, m)                                                                            \
     {                                                                                              \

@@ -87,9 +87,4 @@ static const struct field spec_fields[] = {
     STR("targetType", 0, maker, type)};
 TABLE(spec, "spec", struct maker, spec_fields);
 static const struct field maker_fields[] = {MSG("metadata", 0, metadata), MSG("spec", 0, spec)};
-static struct field_plan maker_plan;
-const struct field_table maker_table = {.name = "object",
-                                        .size = sizeof(struct maker),
-                                        .n = N(maker_fields),
-                                        .fields = maker_fields,
-                                        .plan = &maker_plan};
+PUBLIC_TABLE(maker_table, "object", struct maker, maker_fields);

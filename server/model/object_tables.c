@@ -291,12 +291,8 @@ TABLE(container_table, "container", struct container_spec, container_fields);
 static const struct field_table *const workload_tables[6];
 #define WORKLOAD_TABLE(id, text, rows)                                                             \
     static struct field_plan id##_plan;                                                            \
-    static const struct field_table id = {.name = (text),                                          \
-                                          .size = sizeof(struct kube_workload),                    \
-                                          .n = N(rows),                                            \
-                                          .fields = (rows),                                        \
-                                          .plan = &id##_plan,                                      \
-                                          .also = workload_tables}
+    static const struct field_table id =                                                           \
+        TABLE_OF(id, text, struct kube_workload, rows, .also = workload_tables)
 static const struct field template_meta_fields[] = {
     KVS("labels", 11, kube_workload, template_labels)};
 TABLE(template_meta, "metadata", struct kube_workload, template_meta_fields);
@@ -622,12 +618,7 @@ static const struct field target_fields[] = {
     STR("anomaly", 0, elb_target, anomaly),
     STR("override_state", 0, elb_target, override_state),
     STR("override_reason", 0, elb_target, override_reason)};
-static struct field_plan elb_target_plan;
-const struct field_table elb_target_table = {.name = "target",
-                                             .size = sizeof(struct elb_target),
-                                             .n = N(target_fields),
-                                             .fields = target_fields,
-                                             .plan = &elb_target_plan};
+PUBLIC_TABLE(elb_target_table, "target", struct elb_target, target_fields);
 static const struct field group_fields[] = {
     STR("arn", 0, elb_group, arn),
     STR("name", 0, elb_group, name),
@@ -649,12 +640,7 @@ static const struct field group_fields[] = {
     STR("matcher", 0, elb_group, matcher),
     LIST("attributes", 0, elb_group, attributes, attribute_table),
     TIME("attributes_at", 0, elb_group, attributes_at)};
-static struct field_plan elb_group_plan;
-const struct field_table elb_group_table = {.name = "group",
-                                            .size = sizeof(struct elb_group),
-                                            .n = N(group_fields),
-                                            .fields = group_fields,
-                                            .plan = &elb_group_plan};
+PUBLIC_TABLE(elb_group_table, "group", struct elb_group, group_fields);
 static const struct field forward_fields[] = {STR("group_arn", 0, elb_forward, group_arn),
                                               STR("rule", 0, elb_forward, rule),
                                               PINT("weight", 0, elb_forward, weight)};
@@ -676,12 +662,7 @@ static const struct field balancer_fields[] = {
     STRS("zones", 0, elb_balancer, zones),
     LIST("listeners", 0, elb_balancer, listeners, listener_table),
     TIME("listeners_at", 0, elb_balancer, listeners_at)};
-static struct field_plan elb_balancer_plan;
-const struct field_table elb_balancer_table = {.name = "balancer",
-                                               .size = sizeof(struct elb_balancer),
-                                               .n = N(balancer_fields),
-                                               .fields = balancer_fields,
-                                               .plan = &elb_balancer_plan};
+PUBLIC_TABLE(elb_balancer_table, "balancer", struct elb_balancer, balancer_fields);
 
 static const struct kind_info kinds[KIND_COUNT] = {
     [KIND_NAMESPACE] = {"Namespace", "", "namespaces", &namespace_table},

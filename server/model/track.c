@@ -14,74 +14,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/field_plan.h"
-
-#define N(a) ((uint32_t)(sizeof(a) / sizeof((a)[0])))
-#define INT(k, s, m)                                                                               \
-    {                                                                                              \
-        .json = (k), .type = FIELD_INT, .offset = offsetof(struct s, m)                            \
-    }
-#define STR(k, s, m)                                                                               \
-    {                                                                                              \
-        .json = (k), .type = FIELD_STR, .offset = offsetof(struct s, m)                            \
-    }
+#include "model/field_rows.h"
 
 static const struct field gate_fields[] = {
-    STR("type", gate_track, type),
-    INT("first_seen_at", gate_track, first_seen_at),
-    INT("opened_at", gate_track, opened_at),
-    INT("changed_at", gate_track, changed_at),
-    INT("closed_again_at", gate_track, closed_again_at),
-    INT("status", gate_track, status),
-    STR("reason", gate_track, reason),
-    INT("reason_since", gate_track, reason_since),
+    STR("type", 0, gate_track, type),
+    INT("first_seen_at", 0, gate_track, first_seen_at),
+    INT("opened_at", 0, gate_track, opened_at),
+    INT("changed_at", 0, gate_track, changed_at),
+    INT("closed_again_at", 0, gate_track, closed_again_at),
+    INT("status", 0, gate_track, status),
+    STR("reason", 0, gate_track, reason),
+    INT("reason_since", 0, gate_track, reason_since),
 };
-static struct field_plan gate_table_plan;
-static const struct field_table gate_table = {.name = "gate",
-                                              .size = sizeof(struct gate_track),
-                                              .n = N(gate_fields),
-                                              .fields = gate_fields,
-                                              .plan = &gate_table_plan};
+TABLE(gate_table, "gate", struct gate_track, gate_fields);
 static const struct field target_fields[] = {
-    STR("binding", target_track, binding),
-    INT("port", target_track, port),
-    STR("state", target_track, state),
-    STR("reason", target_track, reason),
+    STR("binding", 0, target_track, binding),
+    INT("port", 0, target_track, port),
+    STR("state", 0, target_track, state),
+    STR("reason", 0, target_track, reason),
 };
-static struct field_plan target_table_plan;
-static const struct field_table target_table = {.name = "target",
-                                                .size = sizeof(struct target_track),
-                                                .n = N(target_fields),
-                                                .fields = target_fields,
-                                                .plan = &target_table_plan};
+TABLE(target_table, "target", struct target_track, target_fields);
 static const struct field track_fields[] = {
-    INT("first_seen_at", pod_track, first_seen_at),
-    INT("containers_ready_at", pod_track, containers_ready_at),
-    INT("containers_unready_at", pod_track, containers_unready_at),
-    INT("spell_ready_at", pod_track, spell_ready_at),
-    INT("ready_at", pod_track, ready_at),
-    INT("served_at", pod_track, served_at),
-    INT("restarts", pod_track, restarts),
-    INT("restarts_at_open", pod_track, restarts_at_open),
-    {.json = "state", .type = FIELD_INT, .offset = offsetof(struct pod_track, state), .absent = -1},
-    INT("state_since", pod_track, state_since),
-    INT("healthy_at", pod_track, healthy_at),
-    INT("watched", pod_track, watched),
-    {.json = "gates",
-     .type = FIELD_LIST,
-     .offset = offsetof(struct pod_track, gates),
-     .sub = &gate_table},
-    {.json = "targets",
-     .type = FIELD_LIST,
-     .offset = offsetof(struct pod_track, targets),
-     .sub = &target_table},
+    INT("first_seen_at", 0, pod_track, first_seen_at),
+    INT("containers_ready_at", 0, pod_track, containers_ready_at),
+    INT("containers_unready_at", 0, pod_track, containers_unready_at),
+    INT("spell_ready_at", 0, pod_track, spell_ready_at),
+    INT("ready_at", 0, pod_track, ready_at),
+    INT("served_at", 0, pod_track, served_at),
+    INT("restarts", 0, pod_track, restarts),
+    INT("restarts_at_open", 0, pod_track, restarts_at_open),
+    PINT("state", 0, pod_track, state),
+    INT("state_since", 0, pod_track, state_since),
+    INT("healthy_at", 0, pod_track, healthy_at),
+    INT("watched", 0, pod_track, watched),
+    LIST("gates", 0, pod_track, gates, gate_table),
+    LIST("targets", 0, pod_track, targets, target_table),
 };
-static struct field_plan pod_track_table_plan;
-const struct field_table pod_track_table = {.name = "track",
-                                            .size = sizeof(struct pod_track),
-                                            .n = N(track_fields),
-                                            .fields = track_fields,
-                                            .plan = &pod_track_table_plan};
+PUBLIC_TABLE(pod_track_table, "track", struct pod_track, track_fields);
 
 static bool is_first_sight(const struct pod_sheet *p)
 {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "model/field_rows.h"
 #include "source/read.h"
 
 static int compare_keys(const void *a, const void *b)
@@ -242,33 +243,15 @@ bool json_read_text(enum kind kind, const char *text, size_t len, struct arena *
     return ok;
 }
 
-#define STATUS(member) offsetof(struct kube_status, member)
 static const struct field status_list_meta[] = {
-    {.json = "continue", .pb = 3, .type = FIELD_STR, .offset = STATUS(continue_token)},
-    {.json = "resourceVersion", .pb = 2, .type = FIELD_STR, .offset = STATUS(resource_version)}};
-static struct field_plan kube_list_meta_table_plan;
-const struct field_table kube_list_meta_table = {.name = "metadata",
-                                                 .size = sizeof(struct kube_status),
-                                                 .n = 2,
-                                                 .fields = status_list_meta,
-                                                 .plan = &kube_list_meta_table_plan};
+    STR("continue", 3, kube_status, continue_token),
+    STR("resourceVersion", 2, kube_status, resource_version)};
+PUBLIC_TABLE(kube_list_meta_table, "metadata", struct kube_status, status_list_meta);
 static const struct field status_details[] = {
-    {.json = "retryAfterSeconds", .pb = 5, .type = FIELD_INT, .offset = STATUS(retry_after)}};
-static struct field_plan status_details_table_plan;
-static const struct field_table status_details_table = {.name = "details",
-                                                        .size = sizeof(struct kube_status),
-                                                        .n = 1,
-                                                        .fields = status_details,
-                                                        .plan = &status_details_table_plan};
+    INT("retryAfterSeconds", 5, kube_status, retry_after)};
+TABLE(status_details_table, "details", struct kube_status, status_details);
 static const struct field status_fields[] = {
-    {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &kube_list_meta_table},
-    {.json = "message", .pb = 3, .type = FIELD_STR, .offset = STATUS(message)},
-    {.json = "reason", .pb = 4, .type = FIELD_STR, .offset = STATUS(reason)},
-    {.json = "details", .pb = 5, .type = FIELD_MSG, .sub = &status_details_table},
-    {.json = "code", .pb = 6, .type = FIELD_INT, .offset = STATUS(code)}};
-static struct field_plan kube_status_table_plan;
-const struct field_table kube_status_table = {.name = "Status",
-                                              .size = sizeof(struct kube_status),
-                                              .n = 5,
-                                              .fields = status_fields,
-                                              .plan = &kube_status_table_plan};
+    MSG("metadata", 1, kube_list_meta_table), STR("message", 3, kube_status, message),
+    STR("reason", 4, kube_status, reason), MSG("details", 5, status_details_table),
+    INT("code", 6, kube_status, code)};
+PUBLIC_TABLE(kube_status_table, "Status", struct kube_status, status_fields);

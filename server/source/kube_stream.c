@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/field_rows.h"
 #include "source/kube_watch.h"
 
 void stream_init(struct watch_stream *s, struct kube_emit *emit, struct watch_counters *counters)
@@ -139,29 +140,11 @@ struct bookmark {
     const char *rv;
     struct kvs annotations;
 };
-static const struct field bookmark_meta_fields[] = {
-    {.json = "resourceVersion",
-     .pb = 6,
-     .type = FIELD_STR,
-     .offset = offsetof(struct bookmark, rv)},
-    {.json = "annotations",
-     .pb = 12,
-     .type = FIELD_KVS,
-     .offset = offsetof(struct bookmark, annotations)}};
-static struct field_plan bookmark_meta_plan;
-static const struct field_table bookmark_meta = {.name = "metadata",
-                                                 .size = sizeof(struct bookmark),
-                                                 .n = 2,
-                                                 .fields = bookmark_meta_fields,
-                                                 .plan = &bookmark_meta_plan};
-static const struct field bookmark_fields[] = {
-    {.json = "metadata", .pb = 1, .type = FIELD_MSG, .sub = &bookmark_meta}};
-static struct field_plan bookmark_plan;
-static const struct field_table bookmark_table = {.name = "bookmark",
-                                                  .size = sizeof(struct bookmark),
-                                                  .n = 1,
-                                                  .fields = bookmark_fields,
-                                                  .plan = &bookmark_plan};
+static const struct field bookmark_meta_fields[] = {STR("resourceVersion", 6, bookmark, rv),
+                                                    KVS("annotations", 12, bookmark, annotations)};
+TABLE(bookmark_meta, "metadata", struct bookmark, bookmark_meta_fields);
+static const struct field bookmark_fields[] = {MSG("metadata", 1, bookmark_meta)};
+TABLE(bookmark_table, "bookmark", struct bookmark, bookmark_fields);
 
 /* One event. */
 struct event {
