@@ -11,6 +11,7 @@
 #ifndef GATEHOUSE_MODEL_FIELD_H
 #define GATEHOUSE_MODEL_FIELD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,6 +80,39 @@ struct field_table {
      */
     const struct field_table *const *also;
 };
+
+/* Where the field stands in its record. */
+static inline const void *field_at(const void *record, const struct field *f)
+{
+    return (const char *)record + f->offset;
+}
+
+/* Does the record have the field? One that is absent, empty, or "" says nothing. A FIELD_MSG says
+ * what its fields say: true here. */
+static inline bool field_says(const struct field *f, const void *record)
+{
+    const void *at = field_at(record, f);
+    switch (f->type) {
+    case FIELD_STR:
+    case FIELD_IOS:
+    case FIELD_NUMSTR:
+        return (*(const char *const *)at)[0] != '\0';
+    case FIELD_INT:
+    case FIELD_BOOL:
+    case FIELD_TIME:
+    case FIELD_COUNT:
+        return *(const int64_t *)at != f->absent;
+    case FIELD_KVS:
+        return ((const struct kvs *)at)->n != 0;
+    case FIELD_STRS:
+        return ((const struct strs *)at)->n != 0;
+    case FIELD_LIST:
+        return ((const struct list *)at)->n != 0;
+    case FIELD_MSG:
+        break;
+    }
+    return true;
+}
 
 /* Value for a key, or NULL when the map does not have it. Borrowed. */
 const char *kvs_get(const struct kvs *kvs, const char *key);

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static const void *at_const(const void *record, const struct field *f)
-{
-    return (const char *)record + f->offset;
-}
-
 enum { VARINT_MAX = 10, SLOTS = 128 };
 
 struct packer {
@@ -128,65 +123,53 @@ static void pack_strs(struct packer *k, const struct strs *strs)
     }
 }
 
-static bool pack_number(struct packer *k, const struct field *f, int64_t v)
+static void pack_number(struct packer *k, const struct field *f, int64_t v)
 {
-    if (v == f->absent) {
-        return false;
-    }
     if (f->type == FIELD_TIME) {
         put_signed(k, (int64_t)((uint64_t)v - (uint64_t)k->time));
         k->time = v;
     } else {
         put_signed(k, v);
     }
-    return true;
 }
 
 /* false: there is nothing to say, and nothing was added. */
 static bool pack_field(struct packer *k, const struct field *f, const void *record)
 {
-    const void *p = at_const(record, f);
+    const void *p = field_at(record, f);
     size_t before = k->out->len;
-    bool any = false;
+    if (!field_says(f, record)) {
+        return false;
+    }
     switch (f->type) {
     case FIELD_STR:
     case FIELD_IOS:
     case FIELD_NUMSTR:
-        any = (*(const char *const *)p)[0] != '\0';
-        if (any) {
-            put_str(k, *(const char *const *)p);
-        }
+        put_str(k, *(const char *const *)p);
         break;
     case FIELD_INT:
     case FIELD_BOOL:
     case FIELD_TIME:
     case FIELD_COUNT:
-        any = pack_number(k, f, *(const int64_t *)p);
+        pack_number(k, f, *(const int64_t *)p);
         break;
     case FIELD_KVS:
-        any = ((const struct kvs *)p)->n != 0;
-        if (any) {
-            pack_kvs(k, p);
-        }
+        pack_kvs(k, p);
         break;
     case FIELD_STRS:
-        any = ((const struct strs *)p)->n != 0;
-        if (any) {
-            pack_strs(k, p);
-        }
+        pack_strs(k, p);
         break;
     case FIELD_LIST:
-        any = ((const struct list *)p)->n != 0;
-        if (any) {
-            pack_list(k, f, p);
-        }
+        pack_list(k, f, p);
         break;
     case FIELD_MSG:
-        any = pack_fields(k, f->sub, record);
-        k->out->len = any ? k->out->len : before; /* an empty bitmap */
+        if (!pack_fields(k, f->sub, record)) {
+            k->out->len = before; /* an empty bitmap */
+            return false;
+        }
         break;
     }
-    return any;
+    return true;
 }
 
 /* true when any field had something to say. */

@@ -4,45 +4,20 @@
 #include "base/json_out.h"
 #include "model/pack.h"
 
-static const void *at_const(const void *record, const struct field *f)
-{
-    return (const char *)record + f->offset;
-}
-
 static void dump_fields(const struct field_table *table, const void *record, struct json_out *out);
 
 static bool present(const struct field *f, const void *record)
 {
-    switch (f->type) {
-    case FIELD_STR:
-    case FIELD_IOS:
-    case FIELD_NUMSTR:
-        return (*(const char *const *)at_const(record, f))[0] != '\0';
-    case FIELD_INT:
-    case FIELD_BOOL:
-    case FIELD_TIME:
-    case FIELD_COUNT:
-        return *(const int64_t *)at_const(record, f) != f->absent;
-    case FIELD_KVS:
-        return ((const struct kvs *)at_const(record, f))->n != 0;
-    case FIELD_STRS:
-        return ((const struct strs *)at_const(record, f))->n != 0;
-    case FIELD_LIST:
-        return ((const struct list *)at_const(record, f))->n != 0;
-    case FIELD_MSG:
-        for (uint32_t i = 0; i < f->sub->n; i++) {
-            if (present(&f->sub->fields[i], record)) {
-                return true;
-            }
-        }
-        return false;
+    bool any = f->type != FIELD_MSG && field_says(f, record);
+    for (uint32_t i = 0; f->type == FIELD_MSG && i < f->sub->n && !any; i++) {
+        any = present(&f->sub->fields[i], record);
     }
-    return false;
+    return any;
 }
 
 static void dump_value(const struct field *f, const void *record, struct json_out *out)
 {
-    const void *p = at_const(record, f);
+    const void *p = field_at(record, f);
     switch (f->type) {
     case FIELD_STR:
     case FIELD_IOS:
