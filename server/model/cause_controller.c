@@ -182,13 +182,12 @@ static bool is_candidate(struct judge *j, const struct pod_sheet *p, const struc
            is_late(j, position_since(p, g, position));
 }
 
-/* ELBv2 has called it healthy since the controller's last look, and the next one is not due for
- * long: the gate will open by itself. */
+/* Of a gate that is no candidate: ELBv2 has called it healthy since the controller's last look, and
+ * the next one is not due for long. The gate will open by itself. */
 static bool is_awaiting(struct judge *j, const struct pod_sheet *p, const struct pod_gate *g)
 {
     return position_of(j, p, g) == LAGGING && view_of(j, p, g->pb)->blocked == 0 &&
-           !node_is_down(j, p) && g->pb->fb->group->observed_at >= gate_written_at(p, g) &&
-           !is_candidate(j, p, g);
+           !node_is_down(j, p) && g->pb->fb->group->observed_at >= gate_written_at(p, g);
 }
 
 static struct tally count(struct judge *j)
@@ -210,8 +209,9 @@ static struct tally count(struct judge *j)
                 uint32_t at = (uint32_t)(g->pb - p->bindings);
                 t.views += !seen[at];
                 seen[at] = true;
+            } else {
+                t.awaiting += is_awaiting(j, p, g);
             }
-            t.awaiting += is_awaiting(j, p, g);
         }
     }
     return t;

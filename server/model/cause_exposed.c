@@ -59,8 +59,14 @@ static const char *backend_text(struct judge *j, const struct view *v)
                : arena_printf(j->a, "Port %s of Service %s", b->service_port, b->service);
 }
 
-/* What it means for the pods, by the worst that is seen of one: gates are set True, and targets go,
- * at the controller's next pass. */
+/* Gates are set True, and targets go, at the controller's next pass: has that come? */
+static bool backend_is_noticed(const struct pod_sheet *p, const struct pod_binding *pb)
+{
+    const struct pod_gate *g = pod_gate_of(p, pb);
+    return (g != NULL && gate_forced_open(g)) || elb_word_of(pb) == ELB_ABSENT;
+}
+
+/* What it means for the pods, by the worst that is seen of one. */
 static const char *backend_fate(const struct judge *j, const struct view *v)
 {
     size_t at = (size_t)(v - j->sight->views);
@@ -71,8 +77,7 @@ static const char *backend_fate(const struct judge *j, const struct view *v)
         if (!is_live(p) || !p->ready || !pod_binding_applies(pb)) {
             continue;
         }
-        const struct pod_gate *g = pod_gate_of(p, pb);
-        if ((g != NULL && gate_forced_open(g)) || elb_word_of(pb) == ELB_ABSENT) {
+        if (backend_is_noticed(p, pb)) {
             return "called ready and not served";
         }
         fate = "served only until the controller looks again";
@@ -85,15 +90,14 @@ static void backend(struct judge *j, struct pod_sheet *p, const struct pod_bindi
     struct view *v = view_of(j, p, pb);
     const struct pod_gate *g = pod_gate_of(p, pb);
     v->fate = v->fate != NULL ? v->fate : backend_fate(j, v);
-    bool noticed = (g != NULL && gate_forced_open(g)) || elb_word_of(pb) == ELB_ABSENT;
-    struct finding *f =
-        claim_pod(j, p,
-                  &(struct claim){.code = "binding_backend_not_found",
-                                  .object = v->object,
-                                  .severity = noticed ? SEVERITY_ERROR : SEVERITY_WARNING,
-                                  .view = v,
-                                  .a = backend_text(j, v),
-                                  .b = v->fate});
+    struct finding *f = claim_pod(
+        j, p,
+        &(struct claim){.code = "binding_backend_not_found",
+                        .object = v->object,
+                        .severity = backend_is_noticed(p, pb) ? SEVERITY_ERROR : SEVERITY_WARNING,
+                        .view = v,
+                        .a = backend_text(j, v),
+                        .b = v->fate});
     if (f->evidence.n == 0) {
         say_backend(j, f, v);
     }

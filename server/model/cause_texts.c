@@ -110,8 +110,7 @@ static const struct cause_text texts[] = {
      "{refused}.",
      "Restart the controller so that it serves the certificate the configuration trusts; keep its "
      "TLS secret over upgrades. A certificate that has expired is made anew first: by "
-     "cert-manager, "
-     "or by an upgrade of the chart once the old secret is deleted.",
+     "cert-manager, or by an upgrade of the chart once the old secret is deleted.",
      {RESTART_CONTROLLER, WEBHOOKS}},
     {"gates_not_used",
      "Namespace {ns} has no label {a}, so its pods get no readiness gate[: {pods} of {workload} "
@@ -323,11 +322,9 @@ static const struct cause_text texts[] = {
      {HEALTH, DESCRIBE_POD}},
     {"gate_awaits_recheck",
      "ELBv2 calls the target of {pods} of {workload} healthy {since}; the gate of binding "
-     "{binding} "
-     "opens when the controller looks again{(a)}.",
+     "{binding} opens when the controller looks again{(a)}.",
      "Wait: there is nothing to do. A gate that is still closed {b} after its target became "
-     "healthy is "
-     "late, and the controller is named as the cause then.",
+     "healthy is late, and the controller is named as the cause then.",
      {HEALTH, DESCRIBE_POD}},
     {"health_check_code_mismatch",
      "The health check of binding {binding} gets another HTTP code than it expects from {pods} of "
@@ -384,17 +381,15 @@ static const struct cause_text texts[] = {
      "Health checks are disabled for the group of binding {binding}: the gate of {pods} of "
      "{workload} never opens.",
      "Enable health checks on the target group. AWS keeps them on where the group is of type ip, "
-     "so "
-     "see that it is.",
+     "so see that it is.",
      {GROUP, "aws elbv2 modify-target-group --region {region} --target-group-arn {arn} "
              "--health-check-enabled"}},
     {"binding_backend_not_found",
      "{a}, which binding {binding} names, does not exist: the controller takes its targets out "
      "and opens every gate.[ {Pods} of {workload} {is} {b}.]",
      "Make Service {service} with that port again, or correct the Ingress or binding. Gates that "
-     "were "
-     "forced open close then until their targets are healthy anew, and pods made meanwhile have "
-     "none: restart the workload for those.",
+     "were forced open close then until their targets are healthy anew, and pods made meanwhile "
+     "have none: restart the workload for those.",
      {"kubectl -n {ns} get service {service} -o yaml", DESCRIBE_BINDING}},
     {"binding_deleted",
      "The load balancer has no binding for {pods} of {workload}{:a}",
@@ -418,9 +413,8 @@ static const struct cause_text texts[] = {
      "{Pods} of {workload} {is} called ready, but ELBv2 has no target for {them} in the group of "
      "binding {binding} ({a}), {since}. Nothing in Kubernetes shows it.",
      "Find who deregistered {them}. Touching the binding lets the controller register {them} "
-     "again, "
-     "once its last look at the whole group is five minutes old: touch it again where nothing "
-     "happens.",
+     "again, once its last look at the whole group is five minutes old: touch it again where "
+     "nothing happens.",
      {HEALTH,
       "kubectl -n {ns} annotate --overwrite {tgb} {binding} "
       "elbv2.k8s.aws/checkpoint=",
